@@ -1,0 +1,158 @@
+"""Files to sessions and sessions to files: checked, atomic, with errors that name the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spikelab.atomic import replacing_file, replacing_folder
+from spikelab.errors import MissingFile, OptionError, SpikelabError, TargetError
+from spikelab.formats import registry
+from spikelab.formats.registry import Format
+from spikelab.spikedata.spikedata import SpikeData
+
+PathLike = str | os.PathLike[str]
+
+
+def load(
+    path: PathLike,
+    format: str | None = None,
+    options: Any = None,
+    *,
+    session: str | None = None,
+) -> SpikeData:
+    """Read a session.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file or folder.
+    format : str, optional
+        Name of its format; by default found out from its content and name.
+    options : Options of the format, or mapping, optional
+        What the file does not say about itself.
+    session : str, optional
+        Name for error messages.
+
+    Returns
+    -------
+    SpikeData
+
+    Raises
+    ------
+    MissingFile
+        If there is nothing at that path.
+    SpikelabError
+        If the content is not what the format asks for; the message names the file.
+    """
+    source = Path(path)
+    try:
+        if not source.exists():
+            raise MissingFile("there is no such file or folder", hint="correct the path")
+        entry = detect(source) if format is None else registry.get(format)
+        return entry.load_module().read(source, _options(entry, options))
+    except SpikelabError as error:
+        raise error.locate(path=source, session=session)
+
+
+def save(
+    sd: SpikeData,
+    path: PathLike,
+    format: str | None = None,
+    options: Any = None,
+    *,
+    session: str | None = None,
+) -> Path:
+    """Write a session; an older target is replaced once the new one is complete, or kept.
+
+    Parameters
+    ----------
+    sd : SpikeData
+        The session.
+    path : str or os.PathLike
+        The file or folder to make.
+    format : str, optional
+        Name of the format; by default guessed from the path.
+    options : Options of the format, or mapping, optional
+        How to write it.
+    session : str, optional
+        Name for error messages.
+
+    Returns
+    -------
+    pathlib.Path
+        The target.
+
+    Raises
+    ------
+    SpikelabError
+        If the format cannot hold the session or the target cannot be written; the message
+        names the target.
+    """
+    target = Path(path)
+    try:
+        entry = registry.guess(target) if format is None else registry.get(format)
+        if not entry.writes:
+            raise OptionError(
+                "the format can only be read",
+                found=entry.name,
+                allowed=", ".join(registry.EXPORTS),
+            )
+        _write(sd, target, entry, _options(entry, options))
+    except SpikelabError as error:
+        raise error.locate(path=target, session=session)
+    return target
+
+
+def detect(path: PathLike) -> Format:
+    """The format of a file or folder that exists, from its content where the name is not enough.
+
+    Raises
+    ------
+    OptionError
+        If neither content nor name tell.
+    """
+    source = Path(path)
+    if source.is_dir():
+        is_phy = any(source.glob("spike_times*.npy")) or (source / "params.py").exists()
+        return registry.get("kilosort" if is_phy else "spikeinterface")
+    with source.open("rb") as file:
+        is_hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
+    if not is_hdf5:
+        return registry.guess(source)
+    from spikelab.formats.hdf5.header import format_of
+
+    return registry.get(format_of(source))
+
+
+def _options(entry: Format, options: Any) -> Any:
+    if options is None or isinstance(options, Mapping):
+        return entry.options(options)
+    return options
+
+
+def _write(sd: SpikeData, target: Path, entry: Format, options: Any) -> None:
+    module = entry.load_module()
+    if target.exists() and target.is_dir() != entry.folder:
+        kind = "folder" if entry.folder else "file"
+        raise TargetError(
+            f"the target must be a {kind} and is none",
+            hint="give another path, or move what is there away",
+        )
+    try:
+        if entry.folder:
+            with replacing_folder(target, carry_over=module.carry_over(target)) as scratch:
+                module.write(sd, scratch, options)
+        else:
+            with replacing_file(target) as scratch:
+                module.write(sd, scratch, options)
+    except OSError as error:
+        if isinstance(error, SpikelabError):
+            raise
+        raise TargetError(
+            "the target cannot be written",
+            found=str(error),
+            hint="check the folder, its permissions and the free space of the disk",
+        ) from error

@@ -1,0 +1,1 @@
+"""The public functions: exporters and the loaders that mirror them."""

@@ -1,0 +1,1 @@
+"""One format, one file: reader, writer and options side by side."""

@@ -1,0 +1,120 @@
+"""What the attributes of the units mean: the names that the field uses for one thing.
+
+Attributes are a list with one dict per unit. Sorters and labs call the same thing by different
+names; the names that are understood are listed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNIT_ID = "unit_id"
+ELECTRODE_KEYS = ("electrode", "channel", "ch")
+LOCATION_KEYS = ("location", "position")
+AXES = ("x", "y", "z")
+
+Attributes = Sequence[Mapping[str, Any]]
+
+
+def unit_ids(attributes: Attributes | None, n_units: int) -> list[int] | list[str]:
+    """The identity of each unit.
+
+    Parameters
+    ----------
+    attributes : sequence of mapping, or None
+        One mapping per unit.
+    n_units : int
+        Number of units.
+
+    Returns
+    -------
+    list of int or list of str
+        The attribute ``unit_id`` when every unit has one and all differ (as int when all are
+        whole numbers, else as str), otherwise 0 to `n_units` - 1.
+    """
+    ids = [unit.get(UNIT_ID) for unit in attributes or ()]
+    known = [value for value in ids if isinstance(value, (str, Integral))]
+    if len(known) == n_units and not any(isinstance(value, bool) for value in known):
+        if all(isinstance(value, Integral) for value in known):
+            numbers = [int(value) for value in known]
+            if len(set(numbers)) == n_units:
+                return numbers
+        names = [str(value) for value in known]
+        if len(set(names)) == n_units:
+            return names
+    return list(range(n_units))
+
+
+def electrodes(attributes: Attributes | None) -> NDArray[np.generic] | None:
+    """Electrode (channel) of each unit.
+
+    Parameters
+    ----------
+    attributes : sequence of mapping, or None
+        One mapping per unit.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_units,), or None
+        From the first of ``electrode``, ``channel``, ``ch`` that a unit has; None when a unit
+        has none of them, or when there are no attributes.
+    """
+    values = [_first(unit, ELECTRODE_KEYS) for unit in attributes or ()]
+    if not values or any(value is None for value in values):
+        return None
+    return np.array(values)
+
+
+def locations(attributes: Attributes | None) -> NDArray[np.float64] | None:
+    """Place of each unit, usually in micrometres.
+
+    Parameters
+    ----------
+    attributes : sequence of mapping, or None
+        One mapping per unit.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n_units, n_dimensions), or None
+        From ``location``, from ``x``, ``y`` and, where every unit has it, ``z``, or from
+        ``position``, whichever a unit has first. None when a unit has no numeric place, when
+        the units' places differ in their number of dimensions, or when there are no attributes.
+        (A text under ``location`` is a brain area, not a place.)
+    """
+    places = [_location(unit) for unit in attributes or ()]
+    if not places or any(place is None for place in places):
+        return None
+    dimensions = {len(place) for place in places if place is not None}
+    return np.array(places) if len(dimensions) == 1 else None
+
+
+def _location(unit: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    for value in (unit.get("location"), _coordinates(unit), unit.get("position")):
+        place = _numeric_vector(value)
+        if place is not None:
+            return place
+    return None
+
+
+def _coordinates(unit: Mapping[str, Any]) -> list[Any] | None:
+    values = [unit[axis] for axis in AXES if unit.get(axis) is not None]
+    return values if unit.get("x") is not None and unit.get("y") is not None else None
+
+
+def _numeric_vector(value: object) -> NDArray[np.float64] | None:
+    if value is None or isinstance(value, (str, bytes, Mapping)):
+        return None
+    try:
+        vector = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    return vector if vector.ndim == 1 and vector.size else None
+
+
+def _first(unit: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((unit[key] for key in keys if unit.get(key) is not None), None)
