@@ -12,6 +12,7 @@ from spikelab.errors import MissingFile, OptionError, SpikelabError, TargetError
 from spikelab.formats import registry
 from spikelab.formats.registry import Format
 from spikelab.spikedata.spikedata import SpikeData
+from spikelab.units import require_fs
 
 PathLike = str | os.PathLike[str]
 
@@ -48,13 +49,62 @@ def load(
         If the content is not what the format asks for; the message names the file.
     """
     source = Path(path)
+    entry = _found(source, format, session)
     try:
-        if not source.exists():
-            raise MissingFile("there is no such file or folder", hint="correct the path")
-        entry = detect(source) if format is None else registry.get(format)
         return entry.load_module().read(source, _options(entry, options))
     except SpikelabError as error:
         raise error.locate(path=source, session=session)
+
+
+def load_source(
+    path: PathLike,
+    format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    fs_Hz: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    session: str | None = None,
+) -> SpikeData:
+    """Read a session and add what its owner knows about it.
+
+    Parameters
+    ----------
+    path, format, options, session
+        As in :func:`load`.
+    fs_Hz : float, optional
+        Sampling frequency in Hz, for sources that do not state it.
+    metadata : mapping, optional
+        Facts that go before those in the file.
+
+    Returns
+    -------
+    SpikeData
+
+    Raises
+    ------
+    OptionError
+        If the source states another sampling frequency.
+    SpikelabError
+        As in :func:`load`.
+    """
+    given = dict(options or {})
+    entry = _found(path, format, session)
+    if fs_Hz is not None and "fs_Hz" in entry.option_names():
+        given.setdefault("fs_Hz", fs_Hz)
+    sd = load(path, entry.name, given, session=session)
+    stated = sd.metadata.get("fs_Hz")
+    if fs_Hz is not None and stated is not None and float(stated) != float(fs_Hz):
+        raise OptionError(
+            "the source states another sampling frequency",
+            found=f"{stated} Hz in the source, {fs_Hz} Hz given",
+            hint="leave the sampling frequency out, or correct it",
+            path=path,
+            session=session,
+        )
+    sd.metadata.update(metadata or {})
+    if fs_Hz is not None:
+        sd.metadata["fs_Hz"] = require_fs(fs_Hz, why="the session")
+    return sd
 
 
 def save(
@@ -100,7 +150,8 @@ def save(
                 found=entry.name,
                 allowed=", ".join(registry.EXPORTS),
             )
-        _write(sd, target, entry, _options(entry, options))
+        # Users may have changed the arrays in place: only a sound session reaches a writer.
+        _write(_session(sd).copy(), target, entry, _options(entry, options))
     except SpikelabError as error:
         raise error.locate(path=target, session=session)
     return target
@@ -125,6 +176,22 @@ def detect(path: PathLike) -> Format:
     from spikelab.formats.hdf5.header import format_of
 
     return registry.get(format_of(source))
+
+
+def _found(path: PathLike, format: str | None, session: str | None) -> Format:
+    """The format of a source, which must exist."""
+    try:
+        if not Path(path).exists():
+            raise MissingFile("there is no such file or folder", hint="correct the path")
+        return detect(path) if format is None else registry.get(format)
+    except SpikelabError as error:
+        raise error.locate(path=path, session=session)
+
+
+def _session(sd: object) -> SpikeData:
+    if isinstance(sd, SpikeData):
+        return sd
+    raise OptionError("only a SpikeData can be exported", found=type(sd).__name__)
 
 
 def _options(entry: Format, options: Any) -> Any:

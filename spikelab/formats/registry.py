@@ -71,8 +71,7 @@ class Format:
 
     def options(self, values: Mapping[str, Any] | None = None) -> Any:
         """Make the format's ``Options`` from a mapping, refusing names it does not know."""
-        cls = self.load_module().Options
-        known = [field.name for field in fields(cls)]
+        known = self.option_names()
         unknown = sorted(set(values or {}) - set(known))
         if unknown:
             raise OptionError(
@@ -80,7 +79,11 @@ class Format:
                 found=", ".join(unknown),
                 allowed=", ".join(known),
             )
-        return cls(**(values or {}))
+        return self.load_module().Options(**(values or {}))
+
+    def option_names(self) -> list[str]:
+        """The names of the format's options."""
+        return [field.name for field in fields(self.load_module().Options)]
 
 
 _HDF5 = "spikelab.formats.hdf5"

@@ -325,6 +325,10 @@ class SpikeData:
             raw_time=self.raw_time[traces] - shift if self.raw_data.size else None,
         )
 
+    def copy(self) -> Self:
+        """A copy of trains and attributes, with every invariant checked again."""
+        return self._with(train=self.train, N=self.N)
+
     def _with(self, **changes: Any) -> Self:
         state: dict[str, Any] = {
             "length": self.length,

@@ -1,0 +1,7 @@
+"""``python -m spikelab`` is the command ``spikelab``."""
+
+import sys
+
+from spikelab.cli import main
+
+sys.exit(main())
