@@ -2,24 +2,69 @@
 
 A writer is handed a scratch path in the folder of the target, so that the last step is a rename
 within one file system. Scratch names are unique: two jobs that write the same target at the same
-time cannot mix their bytes, the last one to finish wins.
+time cannot mix their bytes, the last one to finish wins. The name tells machine and process, so
+that the scratch of a killed process is removed by the next one that writes into the folder.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import shutil
 import uuid
+import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SCRATCH_PREFIX = ".scratch-"
+# An older folder on its way out. It may hold somebody's files: never removed as stale.
+REPLACED_PREFIX = ".replaced-"
+
+# A file name has at most 255 bytes and a character at most 4.
+_TAIL_CHARACTERS = 48
 
 
-def _scratch_beside(target: Path) -> Path:
-    # The name of the target comes last: some libraries look at the suffix of what they write.
-    return target.with_name(f"{SCRATCH_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
+def _machine() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _beside(target: Path, prefix: str = SCRATCH_PREFIX) -> Path:
+    owner = f"{_machine()}.{os.getpid()}.{uuid.uuid4().hex[:12]}"
+    # The end of the target's name comes last: some libraries look at the suffix.
+    return target.with_name(f"{prefix}{owner}-{target.name[-_TAIL_CHARACTERS:]}")
+
+
+def _prepare(target: Path) -> tuple[Path, Path]:
+    """The target behind any symbolic link, its folder made and cleaned, and a scratch path."""
+    # Through a symbolic link, what it points at is replaced and the link stays.
+    target = target.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f"{SCRATCH_PREFIX}{_machine()}.*"):
+        if _writer_is_dead(stale):
+            _remove(stale)
+    return target, _beside(target)
+
+
+def _writer_is_dead(scratch: Path) -> bool:
+    process = scratch.name.removeprefix(SCRATCH_PREFIX).split(".")[1]
+    if os.name != "posix" or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)  # signal 0 only asks whether the process exists
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
@@ -46,17 +91,14 @@ def replacing_file(target: Path) -> Iterator[Path]:
     pathlib.Path
         Where to write.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Through a symbolic link, the file it points at is replaced and the link stays.
-    target = target.resolve()
-    scratch = _scratch_beside(target)
+    target, scratch = _prepare(target)
     try:
         yield scratch
         _sync(scratch)
-        os.replace(scratch, target)
+        scratch.replace(target)
         _sync(target.parent)
     finally:
-        scratch.unlink(missing_ok=True)
+        _remove(scratch)
 
 
 @contextmanager
@@ -76,34 +118,51 @@ def replacing_folder(target: Path, *, carry_over: Collection[str] = ()) -> Itera
     pathlib.Path
         An existing, empty folder to write into.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target = target.resolve()
-    scratch = _scratch_beside(target)
+    target, scratch = _prepare(target)
     scratch.mkdir()
     try:
         yield scratch
         for path in sorted(scratch.rglob("*")):
             _sync(path)
         _sync(scratch)
-        _swap(scratch, target, carry_over)
+        for old in _swap(scratch, target):
+            _carry_over(old, target, carry_over)
+            # From here on it is waste, and may be removed as such if this process dies.
+            waste = old.rename(_beside(target))
+            shutil.rmtree(waste)
         _sync(target.parent)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _remove(scratch)
 
 
-def _swap(scratch: Path, target: Path, carry_over: Collection[str]) -> None:
-    """Put `scratch` in the place of `target`, which may exist."""
-    if not target.exists():
-        os.rename(scratch, target)
-        return
-    old = _scratch_beside(target)
-    os.rename(target, old)
+def _swap(scratch: Path, target: Path) -> list[Path]:
+    """Put `scratch` in the place of `target`; return the older folders moved aside for it."""
+    replaced: list[Path] = []
     try:
-        os.rename(scratch, target)
+        while not _placed(scratch, target):
+            old = _beside(target, REPLACED_PREFIX)
+            with suppress(FileNotFoundError):  # another writer moved it away first
+                target.rename(old)
+                replaced.append(old)
     except OSError:
-        os.rename(old, target)
+        if replaced and not target.exists():
+            replaced[-1].rename(target)
         raise
-    for name in carry_over:
-        if (old / name).exists() and not (target / name).exists():
-            os.rename(old / name, target / name)
-    shutil.rmtree(old)
+    return replaced[::-1]
+
+
+def _placed(scratch: Path, target: Path) -> bool:
+    """Rename `scratch` to `target`, unless a folder with content is there."""
+    try:
+        scratch.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def _carry_over(old: Path, target: Path, names: Collection[str]) -> None:
+    for name in names:
+        if os.path.lexists(old / name) and not os.path.lexists(target / name):
+            (old / name).rename(target / name)

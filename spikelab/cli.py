@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             parsed.run(parsed)
     except SpikelabError as error:
         print(f"spikelab: error: {error}", file=sys.stderr)
@@ -64,7 +64,7 @@ def _inspect(parsed: argparse.Namespace) -> None:
         print(json.dumps(facts, indent=2, default=str))
         return
     for name, value in facts.items():
-        print(f"{name.replace('_', ' ') + ':':22}{_readable(value)}")
+        print(f"{name.replace('_', ' ') + ':':23}{_readable(value)}")
 
 
 def _readable(value: Any) -> str:

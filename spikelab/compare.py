@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spikelab import trains
+from spikelab import binning, trains
 from spikelab.formats.registry import ALL_PARTS, Part
 from spikelab.spikedata.attributes import unit_ids
 from spikelab.spikedata.spikedata import SpikeData
@@ -106,7 +106,8 @@ def _same_times(one: trains.Times, other: trains.Times, precision: Precision) ->
 
 def _bins(source: SpikeData, found: SpikeData, bin_size_ms: float) -> list[str]:
     one, other = (
-        trains.csr_counts(sd.train, sd.start_time, sd.length, bin_size_ms) for sd in (source, found)
+        binning.csr_counts(sd.train, sd.start_time, sd.length, bin_size_ms)
+        for sd in (source, found)
     )
     if one[1] != other[1]:
         return [f"bins: {one[1][1]} in the source, {other[1][1]} found"]

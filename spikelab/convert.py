@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from spikelab.atomic import replacing_file, replacing_folder
-from spikelab.errors import MissingFile, OptionError, SpikelabError, TargetError
+from spikelab.errors import (
+    ArgumentTypeError,
+    FormatError,
+    MissingFile,
+    OptionError,
+    SpikelabError,
+    TargetError,
+)
 from spikelab.formats import registry
 from spikelab.formats.registry import Format
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import require_fs
 
 PathLike = str | os.PathLike[str]
+# What a folder has that is of this format.
+_FOLDER_MARKS = {
+    "kilosort": ("spike_times.npy", "params.py"),
+    "spikeinterface": ("si_folder.json", "spikeinterface_info.json", ".zattrs", "zarr.json"),
+}
 
 
 def load(
@@ -50,10 +63,8 @@ def load(
     """
     source = Path(path)
     entry = _found(source, format, session)
-    try:
+    with _reading(source, session):
         return entry.load_module().read(source, _options(entry, options))
-    except SpikelabError as error:
-        raise error.locate(path=source, session=session)
 
 
 def load_source(
@@ -88,12 +99,14 @@ def load_source(
         As in :func:`load`.
     """
     given = dict(options or {})
+    if fs_Hz is not None:
+        fs_Hz = require_fs(fs_Hz, why="the session")
     entry = _found(path, format, session)
     if fs_Hz is not None and "fs_Hz" in entry.option_names():
         given.setdefault("fs_Hz", fs_Hz)
     sd = load(path, entry.name, given, session=session)
     stated = sd.metadata.get("fs_Hz")
-    if fs_Hz is not None and stated is not None and float(stated) != float(fs_Hz):
+    if fs_Hz is not None and stated is not None and float(stated) != fs_Hz:
         raise OptionError(
             "the source states another sampling frequency",
             found=f"{stated} Hz in the source, {fs_Hz} Hz given",
@@ -103,7 +116,7 @@ def load_source(
         )
     sd.metadata.update(metadata or {})
     if fs_Hz is not None:
-        sd.metadata["fs_Hz"] = require_fs(fs_Hz, why="the session")
+        sd.metadata["fs_Hz"] = fs_Hz
     return sd
 
 
@@ -167,8 +180,7 @@ def detect(path: PathLike) -> Format:
     """
     source = Path(path)
     if source.is_dir():
-        is_phy = any(source.glob("spike_times*.npy")) or (source / "params.py").exists()
-        return registry.get("kilosort" if is_phy else "spikeinterface")
+        return registry.get(_folder_format(source))
     with source.open("rb") as file:
         is_hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
     if not is_hdf5:
@@ -178,20 +190,47 @@ def detect(path: PathLike) -> Format:
     return registry.get(format_of(source))
 
 
+def _folder_format(source: Path) -> str:
+    for format, marks in _FOLDER_MARKS.items():
+        if any((source / mark).exists() for mark in marks):
+            return format
+    raise FormatError(
+        "the folder holds no session that is known",
+        found=", ".join(sorted(path.name for path in source.iterdir())[:12]) or "an empty folder",
+        allowed="; ".join(f"{name} has {marks[0]}" for name, marks in _FOLDER_MARKS.items()),
+        hint="correct the path, or name the format",
+    )
+
+
 def _found(path: PathLike, format: str | None, session: str | None) -> Format:
     """The format of a source, which must exist."""
-    try:
+    with _reading(path, session):
         if not Path(path).exists():
             raise MissingFile("there is no such file or folder", hint="correct the path")
         return detect(path) if format is None else registry.get(format)
+
+
+@contextmanager
+def _reading(path: PathLike, session: str | None) -> Iterator[None]:
+    """Add the source to errors; what the system refuses (permissions, damage) is one as well."""
+    try:
+        yield
     except SpikelabError as error:
         raise error.locate(path=path, session=session)
+    except OSError as error:
+        raise FormatError(
+            "the source cannot be read",
+            found=str(error),
+            hint="check that it is whole and that you may read it",
+            path=path,
+            session=session,
+        ) from error
 
 
 def _session(sd: object) -> SpikeData:
     if isinstance(sd, SpikeData):
         return sd
-    raise OptionError("only a SpikeData can be exported", found=type(sd).__name__)
+    raise ArgumentTypeError("only a SpikeData can be exported", found=type(sd).__name__)
 
 
 def _options(entry: Format, options: Any) -> Any:
@@ -202,13 +241,13 @@ def _options(entry: Format, options: Any) -> Any:
 
 def _write(sd: SpikeData, target: Path, entry: Format, options: Any) -> None:
     module = entry.load_module()
-    if target.exists() and target.is_dir() != entry.folder:
-        kind = "folder" if entry.folder else "file"
-        raise TargetError(
-            f"the target must be a {kind} and is none",
-            hint="give another path, or move what is there away",
-        )
     try:
+        if target.exists() and target.is_dir() != entry.folder:
+            kind = "folder" if entry.folder else "file"
+            raise TargetError(
+                f"the target must be a {kind} and is none",
+                hint="give another path, or move what is there away",
+            )
         if entry.folder:
             with replacing_folder(target, carry_over=module.carry_over(target)) as scratch:
                 module.write(sd, scratch, options)

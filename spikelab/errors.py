@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 from typing import Self
 
-_UNSAID = object()
+
+class _UNSAID:
+    """Stands for a finding that was not given; a class, because pickles keep its identity."""
 
 
 class SpikelabError(Exception):
@@ -68,16 +70,20 @@ class SpikelabError(Exception):
         if self.allowed is not None:
             parts.append(f"allowed: {self.allowed}")
         text = "; ".join(parts)
-        return text if self.hint is None else f"{text}. What to do: {self.hint}."
+        if self.hint is None:
+            return text
+        return f"{text}. What to do: {self.hint}{'' if self.hint.endswith(('.', '?')) else '.'}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default protocol would call the class without its keyword arguments.
-        return (_rebuild, (type(self), self.what, self.__dict__.copy()))
+        # The default protocol would call the class without its keyword arguments. The path of an
+        # ImportError is no entry of the instance dict.
+        return (_rebuild, (type(self), self.what, {**self.__dict__, "path": self.path}))
 
 
 def _rebuild(cls: type[SpikelabError], what: str, state: dict[str, object]) -> SpikelabError:
     error = cls(what)
-    error.__dict__.update(state)
+    for name, value in state.items():
+        setattr(error, name, value)
     return error
 
 
@@ -92,6 +98,10 @@ class InvalidSpikeData(SpikelabError, ValueError):
 
 class OptionError(SpikelabError, ValueError):
     """An argument, option or configuration entry that is not acceptable."""
+
+
+class ArgumentTypeError(OptionError, TypeError):
+    """An argument of a wrong type."""
 
 
 class FormatError(SpikelabError, ValueError):

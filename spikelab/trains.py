@@ -1,4 +1,4 @@
-"""Spike trains as arrays: flat, per unit, in order of time, binned. No loop runs over spikes.
+"""Spike trains as arrays: flat, per unit, in order of time. No loop runs over spikes.
 
 A *train* is a list with one sorted float64 array of spike times per unit. *Flat* means all
 spike times of all units in one array, unit after unit.
@@ -11,14 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikelab.errors import FormatError, InvalidSpikeData, OptionError
+from spikelab.errors import FormatError, InvalidSpikeData
 
 Times = NDArray[np.float64]
 Train = list[Times]
-
-# A ratio this close (in bins) to an integer is that integer: 0.3 / 0.1 is 3.
-_BIN_ATOL = 1e-9
-_BIN_RTOL = 1e-12
 
 
 def flatten(train: Sequence[NDArray[np.generic]]) -> tuple[Times, NDArray[np.int64]]:
@@ -120,7 +116,8 @@ def by_unit(idces: ArrayLike, times: ArrayLike, n_units: int) -> list[NDArray[np
             found=f"indices from {units.min()} to {units.max()}",
             allowed=f"0 to {n_units - 1}",
         )
-    order = np.argsort(units, kind="stable")
+    # Up to 65536 units numpy sorts the smaller integers by their digits: over three times faster.
+    order = np.argsort(units.astype(np.min_scalar_type(n_units)), kind="stable")
     ends = np.cumsum(np.bincount(units, minlength=n_units))
     return np.split(values[order], ends[:-1])
 
@@ -187,122 +184,3 @@ def settle(train: Sequence[Times], start_ms: float, end_ms: float, tolerance_ms:
         return np.where((times > end_ms) & (times <= end_ms + tolerance_ms), end_ms, times)
 
     return [settled(times) for times in train]
-
-
-def n_bins(length_ms: float, bin_size_ms: float) -> int:
-    """Number of bins that cover `length_ms`: ceil(length / bin), free of float noise.
-
-    Raises
-    ------
-    OptionError
-        If the bin size is not a finite number above zero.
-    """
-    if not np.isfinite(bin_size_ms) or bin_size_ms <= 0:
-        raise OptionError(
-            "the bin size must be a finite number of ms above zero", found=bin_size_ms
-        )
-    return int(np.ceil(_snap(np.float64(length_ms / bin_size_ms))))
-
-
-def bin_indices(times_ms: Times, start_ms: float, length_ms: float, bin_size_ms: float):
-    """The bin of each spike: half-open bins counted from `start_ms`.
-
-    A spike at the very end of the session belongs to the last bin.
-
-    Parameters
-    ----------
-    times_ms : numpy.ndarray of float64, shape (n_spikes,)
-        Spike times in ms, inside the session.
-    start_ms, length_ms : float
-        Start and length of the session in ms.
-    bin_size_ms : float
-        Width of a bin in ms.
-
-    Returns
-    -------
-    numpy.ndarray of int64, shape (n_spikes,)
-        Bin numbers from 0.
-    """
-    last = max(n_bins(length_ms, bin_size_ms) - 1, 0)
-    position = np.floor(_snap((times_ms - start_ms) / bin_size_ms))
-    return np.clip(position, 0, last).astype(np.int64)
-
-
-def _snap(ratio):
-    """Replace ratios within float noise of an integer by that integer."""
-    nearest = np.rint(ratio)
-    noise = _BIN_ATOL + _BIN_RTOL * np.abs(nearest)
-    return np.where(np.abs(ratio - nearest) <= noise, nearest, ratio)
-
-
-def csr_counts(train: Sequence[Times], start_ms: float, length_ms: float, bin_size_ms: float):
-    """Spike counts in compressed sparse rows.
-
-    Parameters
-    ----------
-    train : sequence of numpy.ndarray of float64
-        Spike times per unit, ms, inside the session.
-    start_ms, length_ms : float
-        Start and length of the session in ms.
-    bin_size_ms : float
-        Width of a bin in ms.
-
-    Returns
-    -------
-    (counts, columns, row_ends) : tuple of numpy.ndarray of int64
-        As ``scipy.sparse.csr_array`` takes them; columns ascend within a row.
-    shape : tuple of int
-        (n_units, n_bins). A session of no length that has spikes has one bin.
-    """
-    flat, ends = flatten(train)
-    width = max(n_bins(length_ms, bin_size_ms), 1 if flat.size else 0)
-    unit = np.repeat(np.arange(len(train)), np.diff(ends, prepend=0))
-    columns = bin_indices(flat, start_ms, length_ms, bin_size_ms)
-    # Times ascend within a unit, so equal (unit, bin) pairs are neighbours.
-    new = np.ones(flat.size, dtype=bool)
-    new[1:] = (np.diff(unit) != 0) | (np.diff(columns) != 0)
-    first = np.flatnonzero(new)
-    counts = np.diff(np.append(first, flat.size))
-    row_ends = np.append(0, np.cumsum(np.bincount(unit[first], minlength=len(train))))
-    return (counts, columns[first], row_ends.astype(np.int64)), (len(train), width)
-
-
-def dense_counts(
-    train: Sequence[Times], start_ms: float, length_ms: float, bin_size_ms: float
-) -> NDArray[np.int64]:
-    """Spike counts, shape (n_units, n_bins); arguments as in :func:`csr_counts`."""
-    (counts, columns, row_ends), shape = csr_counts(train, start_ms, length_ms, bin_size_ms)
-    raster = np.zeros(shape, dtype=np.int64)
-    rows = np.repeat(np.arange(shape[0]), np.diff(row_ends))
-    raster[rows, columns] = counts
-    return raster
-
-
-def spread(
-    counts: NDArray[np.int64], bin_size_ms: float, start_ms: float, end_ms: float
-) -> tuple[NDArray[np.int64], Times]:
-    """Spike times that give these counts: n spikes divide their bin into n + 1 equal parts.
-
-    Parameters
-    ----------
-    counts : numpy.ndarray of int64, shape (n_units, n_bins)
-        Spike counts.
-    bin_size_ms : float
-        Width of a bin in ms.
-    start_ms, end_ms : float
-        Edges of the session in ms; the last bin may be cut short by `end_ms`.
-
-    Returns
-    -------
-    units : numpy.ndarray of int64, shape (n_spikes,)
-        Unit of each spike, ascending.
-    times_ms : numpy.ndarray of float64, shape (n_spikes,)
-        Time of each spike in ms, ascending within a unit.
-    """
-    unit, column = np.nonzero(counts)
-    per_bin = counts[unit, column]
-    left = start_ms + column * bin_size_ms
-    width = np.minimum(left + bin_size_ms, max(end_ms, start_ms)) - left
-    rank = np.arange(per_bin.sum()) - np.repeat(np.cumsum(per_bin) - per_bin, per_bin) + 1
-    step = np.repeat(width / (per_bin + 1), per_bin)
-    return np.repeat(unit, per_bin), np.repeat(left, per_bin) + rank * step

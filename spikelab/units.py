@@ -94,14 +94,17 @@ def from_ms(times_ms: ArrayLike, unit: str, fs_Hz: float | None = None) -> NDArr
         return times
     if unit == "s":
         return times / MS_PER_S
-    samples = np.rint(times * require_fs(fs_Hz, why="samples") / MS_PER_S)
-    if samples.size and not np.abs(samples).max() <= _MAX_SAMPLE:
+    # In place: these arrays may hold every spike of a session.
+    samples = np.atleast_1d(times * require_fs(fs_Hz, why="samples"))
+    samples /= MS_PER_S
+    np.rint(samples, out=samples)
+    if samples.size and not max(-samples.min(), samples.max()) <= _MAX_SAMPLE:
         raise InvalidSpikeData(
             "a time is too large to be counted in samples",
             found=f"{times.flat[np.abs(times).argmax()]} ms at {fs_Hz} Hz",
             allowed=f"at most {_MAX_SAMPLE} samples",
         )
-    return samples.astype(np.int64)
+    return samples.astype(np.int64).reshape(times.shape)
 
 
 def to_ms(values: ArrayLike, unit: str, fs_Hz: float | None = None) -> NDArray[np.float64]:
@@ -144,4 +147,4 @@ def round_off_ms(unit: str, end_ms: float, fs_Hz: float | None = None) -> float:
     if unit == "samples":
         # A little more than half, because the product of a time and a rate is rounded as well.
         return 0.500001 * MS_PER_S / require_fs(fs_Hz, why="samples")
-    return 0.0 if unit == "ms" else 4.0 * float(np.spacing(abs(end_ms)))
+    return 0.0 if unit == "ms" else 4.0 * float(np.spacing(max(abs(end_ms), 1.0)))

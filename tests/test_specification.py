@@ -42,7 +42,7 @@ def sd(tmp_path, monkeypatch) -> SpikeData:
         [[1.0, 2.5, 2001.0], [], [40.0]],
         length=5000.0,
         neuron_attributes=[
-            {"unit_id": one, "electrode": one % 4, "location": [float(one), 0.0]}
+            {"unit_id": one, "electrode": one % 4, "location": [20.0 * (one % 4), 0.0]}
             for one in (6, 191, 206)
         ],
         metadata={"session_start_time": "2024-03-05T14:30:00+01:00"},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from spikelab import convert
-from spikelab.errors import OptionError
+from spikelab.errors import OptionError, SpikelabError
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import TimeUnit
 
@@ -69,13 +69,13 @@ def export_spikedata_to_hdf5(
     TargetError
         If the file cannot be written.
     """
-    raw = {
+    raw: dict[str, Any] = {
         "fs_Hz": fs_Hz,
         "raw_dataset": raw_dataset,
         "raw_time_dataset": raw_time_dataset,
         "raw_time_unit": raw_time_unit,
     }
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "ragged": {
             "spike_times_dataset": spike_times_dataset,
             "spike_times_index_dataset": spike_times_index_dataset,
@@ -247,5 +247,10 @@ def export_to_pickle(
     )
     url = s3.parse_url(os.fspath(filepath))
     with tempfile.TemporaryDirectory() as folder:
-        local = convert.save(sd, Path(folder) / "session.pkl", "pickle", options)
+        local = Path(folder) / "session.pkl"
+        try:
+            convert.save(sd, local, "pickle", options)
+        except SpikelabError as error:
+            error.path = os.fspath(filepath)
+            raise
         return s3.upload(local, url, access)

@@ -83,7 +83,7 @@ def load_spikedata_from_hdf5(
     """
     from spikelab.formats.hdf5 import header
 
-    raw = {
+    raw: dict[str, Any] = {
         "fs_Hz": fs_Hz,
         "raw_dataset": raw_dataset,
         "raw_time_dataset": raw_time_dataset,
@@ -91,7 +91,7 @@ def load_spikedata_from_hdf5(
         "length_ms": length_ms,
         "start_time_ms": start_time_ms,
     }
-    styles = {
+    styles: dict[str, dict[str, Any]] = {
         "ragged": {
             "spike_times_dataset": spike_times_dataset,
             "spike_times_index_dataset": spike_times_index_dataset,
@@ -277,6 +277,27 @@ def load_spikedata_from_pickle(
     with tempfile.TemporaryDirectory() as folder:
         local = s3.download(s3.parse_url(os.fspath(filepath)), Path(folder) / "s.pkl", access)
         return convert.load(local, "pickle")
+
+
+def load_spikedata_from_spikelab_sorted_npz(
+    filepath: PathLike, *, length_ms: float | None = None
+) -> SpikeData:
+    """Read a sorting result that the SpikeLab library compiled; nothing in the file is run.
+
+    Parameters
+    ----------
+    filepath : str or os.PathLike
+        The ``.npz`` file.
+    length_ms : float, optional
+        Duration in ms; by default up to the last spike.
+
+    Returns
+    -------
+    SpikeData
+        Units keep what the file says about them: ``unit_id``, ``location``, ``electrode``,
+        ``template``, ``amplitudes``, ``std_norms``, ``peak_sign``, ``max_channel_id``.
+    """
+    return convert.load(filepath, "spikelab_npz", {"length_ms": length_ms})
 
 
 def load_spikedata_from_spikeinterface(

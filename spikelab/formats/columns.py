@@ -60,6 +60,9 @@ class Column:
             return np.stack(values)
         if self.kind == "float":
             return np.array(values, dtype=np.float64)
+        if self.kind == "int" and max(values) >= 2**63:
+            # No value is negative then; a fill that is cannot be kept.
+            return np.array([max(value, 0) for value in values], dtype=np.uint64)
         return np.array(values)
 
 
@@ -98,7 +101,9 @@ def _kind(values: Sequence[Any]) -> Kind:
         fits = (low >= -(2**63) and high < 2**63) or (low >= 0 and high < 2**64)
         return "int" if fits else "other"
     if all(isinstance(value, Real) for value in values):
-        return "float"
+        # A float64 must hold each of them: not so for 2**53 + 1, or for a third.
+        exact = all(float(value) == value or value != value for value in values)
+        return "float" if exact else "other"
     if all(isinstance(value, str) for value in values):
         return "str"
     return "array" if _stackable(values) else "other"

@@ -89,9 +89,7 @@ class Format:
 _HDF5 = "spikelab.formats.hdf5"
 _FORMATS = (
     Format("pickle", "SpikeData pickle", ".pkl", "spikelab.formats.pickled", spikes="exact"),
-    Format(
-        "hdf5_ragged", "HDF5, spike times and end index", ".ragged.h5", f"{_HDF5}.ragged"
-    ),
+    Format("hdf5_ragged", "HDF5, spike times and end index", ".ragged.h5", f"{_HDF5}.ragged"),
     Format(
         "hdf5_raster",
         "HDF5, matrix of spike counts",
@@ -116,6 +114,13 @@ _FORMATS = (
         "spikelab.formats.kilosort",
         folder=True,
         keeps=ALL_PARTS - {"metadata", "raw"},
+    ),
+    Format(
+        "spikelab_npz",
+        "SpikeLab sorting result",
+        ".npz",
+        "spikelab.formats.spikelab_npz",
+        writes=False,
     ),
     Format(
         "spikeinterface",

@@ -37,7 +37,7 @@ def unit_ids(attributes: Attributes | None, n_units: int) -> list[int] | list[st
         The attribute ``unit_id`` when every unit has one and all differ (as int when all are
         whole numbers, else as str), otherwise 0 to `n_units` - 1.
     """
-    ids = [unit.get(UNIT_ID) for unit in attributes or ()]
+    ids = [_plain_id(unit.get(UNIT_ID)) for unit in attributes or ()]
     known = [value for value in ids if isinstance(value, (str, Integral))]
     if len(known) == n_units and not any(isinstance(value, bool) for value in known):
         if all(isinstance(value, Integral) for value in known):
@@ -48,6 +48,11 @@ def unit_ids(attributes: Attributes | None, n_units: int) -> list[int] | list[st
         if len(set(names)) == n_units:
             return names
     return list(range(n_units))
+
+
+def _plain_id(value: object) -> object:
+    """Tables with gaps turn whole numbers into floats: 6.0 is unit 6."""
+    return int(value) if isinstance(value, (float, np.floating)) and value.is_integer() else value
 
 
 def electrodes(attributes: Attributes | None) -> NDArray[np.generic] | None:
@@ -62,12 +67,16 @@ def electrodes(attributes: Attributes | None) -> NDArray[np.generic] | None:
     -------
     numpy.ndarray, shape (n_units,), or None
         From the first of ``electrode``, ``channel``, ``ch`` that a unit has; None when a unit
-        has none of them, or when there are no attributes.
+        has none of them, or when there are no attributes. Of objects where a unit has several.
     """
     values = [_first(unit, ELECTRODE_KEYS) for unit in attributes or ()]
     if not values or any(value is None for value in values):
         return None
-    return np.array(values)
+    if all(np.ndim(value) == 0 for value in values):
+        return np.array(values)
+    several = np.empty(len(values), dtype=object)
+    several[:] = values
+    return several
 
 
 def locations(attributes: Attributes | None) -> NDArray[np.float64] | None:
@@ -86,24 +95,23 @@ def locations(attributes: Attributes | None) -> NDArray[np.float64] | None:
         the units' places differ in their number of dimensions, or when there are no attributes.
         (A text under ``location`` is a brain area, not a place.)
     """
-    places = [_location(unit) for unit in attributes or ()]
+    units = attributes or ()
+    axes = AXES if all(unit.get("z") is not None for unit in units) else AXES[:2]
+    places = [_location(unit, axes) for unit in units]
     if not places or any(place is None for place in places):
         return None
     dimensions = {len(place) for place in places if place is not None}
     return np.array(places) if len(dimensions) == 1 else None
 
 
-def _location(unit: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    for value in (unit.get("location"), _coordinates(unit), unit.get("position")):
+def _location(unit: Mapping[str, Any], axes: Sequence[str]) -> NDArray[np.float64] | None:
+    coordinates = [unit.get(axis) for axis in axes]
+    on_axes = None if any(one is None for one in coordinates) else coordinates
+    for value in (unit.get("location"), on_axes, unit.get("position")):
         place = _numeric_vector(value)
         if place is not None:
             return place
     return None
-
-
-def _coordinates(unit: Mapping[str, Any]) -> list[Any] | None:
-    values = [unit[axis] for axis in AXES if unit.get(axis) is not None]
-    return values if unit.get("x") is not None and unit.get("y") is not None else None
 
 
 def _numeric_vector(value: object) -> NDArray[np.float64] | None:

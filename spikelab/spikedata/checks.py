@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import EllipsisType
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikelab.errors import InvalidSpikeData, OptionError
+from spikelab.errors import InvalidSpikeData
 
 Times = NDArray[np.float64]
 
 
 def sorted_times(times: ArrayLike, unit: int) -> Times:
     """Copy one unit's spike times (ms) into a sorted, finite, one-dimensional float64 array."""
+    if hasattr(times, "rescale"):
+        raise InvalidSpikeData(
+            f"spike times of unit {unit} carry a unit of their own",
+            found=type(times).__name__,
+            hint="use SpikeData.from_neo_spiketrains, or give plain numbers in ms",
+        )
+    if np.ma.is_masked(times):
+        raise InvalidSpikeData(
+            f"spike times of unit {unit} are partly masked", hint="give times.compressed()"
+        )
     try:
         array = np.array(times)
     except ValueError as error:
@@ -37,11 +46,29 @@ def sorted_times(times: ArrayLike, unit: int) -> Times:
     return array
 
 
+def pairs(events: Iterable[tuple[int, float]]) -> NDArray[np.float64]:
+    """Events as one float64 array of (unit index, time), shape (n_spikes, 2)."""
+    given = list(events)
+    if not given:
+        return np.empty((0, 2))
+    try:
+        array = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InvalidSpikeData(
+            "events are not pairs of numbers",
+            found=f"{len(given)} events, the first {given[0]!r}",
+            allowed="(unit index, time in ms) for each spike",
+        )
+    return array
+
+
 def number_of_units(N: int | None, n_trains: int) -> int:
     """The number of units: `N`, which may add silent ones, or the number of trains."""
     if N is None:
         return n_trains
-    if isinstance(N, bool) or not isinstance(N, (int, np.integer)) or N < n_trains:
+    if isinstance(N, bool) or not isinstance(N, (int, np.integer)) or n_trains > N:
         raise InvalidSpikeData(
             "N does not fit the spike trains",
             found=f"N={N!r} with {n_trains} trains",
@@ -54,7 +81,7 @@ def finite(value: object, name: str) -> float:
     """Return `value` as a finite float."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
         raise InvalidSpikeData(f"{name} must be a finite number", found=value)
@@ -62,23 +89,30 @@ def finite(value: object, name: str) -> float:
 
 
 def session_length(length: float | None, start_time: float, train: Sequence[Times]) -> float:
-    """The duration in ms: `length`, or up to the last spike."""
-    if length is None:
-        return max((float(times[-1]) - start_time for times in train if times.size), default=0.0)
-    number = finite(length, "length")
-    if number < 0:
+    """The duration in ms: `length`, or up to the last spike.
+
+    start_time + (last - start_time) is not always last. Where rounding alone leaves the last
+    spike outside, the duration grows by that rounding, so that the session holds all its spikes.
+    """
+    last = max((float(times[-1]) for times in train if times.size), default=start_time)
+    number = last - start_time if length is None else finite(length, "length")
+    if length is not None and number < 0:
         raise InvalidSpikeData("length must not be negative", found=f"{number} ms")
+    number = max(number, 0.0)
+    end = start_time + number
+    if end < last <= end + 2 * np.spacing(max(abs(start_time), abs(end))):
+        number = max(number, last - start_time)
+        if start_time + number < last:
+            number = float(np.nextafter(number, np.inf))
     return number
 
 
 def inside(train: Sequence[Times], start_time: float, length: float) -> None:
     """Refuse spikes outside [start_time, start_time + length] (ms)."""
     end = start_time + length
-    # start + (last - start) is not always last: allow the rounding of that sum, no more.
-    noise = 2 * float(np.spacing(max(abs(start_time), abs(end))))
     for unit, times in enumerate(train):
-        if times.size and (times[0] < start_time - noise or times[-1] > end + noise):
-            outside = int(((times < start_time - noise) | (times > end + noise)).sum())
+        if times.size and (times[0] < start_time or times[-1] > end):
+            outside = int(((times < start_time) | (times > end)).sum())
             raise InvalidSpikeData(
                 f"{outside} spike times of unit {unit} lie outside the session",
                 found=f"{float(times[0])!r} to {float(times[-1])!r} ms",
@@ -119,8 +153,12 @@ def raw_traces(
         return np.zeros((0, 0)), np.zeros(0)
     if raw_data is None or raw_time is None:
         raise InvalidSpikeData("raw_data and raw_time must be given together")
-    data = np.asarray(raw_data)
-    times = np.asarray(raw_time, dtype=np.float64)
+    data, times = np.asarray(raw_data), np.asarray(raw_time)
+    if data.dtype.kind not in "iufb" or times.dtype.kind not in "iuf":
+        raise InvalidSpikeData(
+            "raw_data and raw_time must be numbers", found=f"{data.dtype} and {times.dtype}"
+        )
+    times = times.astype(np.float64, copy=False)
     if times.ndim == 0:
         if not np.isfinite(times) or times <= 0:
             raise InvalidSpikeData("raw_time as a sampling rate must be above 0 kHz", found=times)
@@ -131,6 +169,8 @@ def raw_traces(
             found=f"shapes {data.shape} and {times.shape}",
             allowed="(channels, samples) and (samples,)",
         )
+    if not np.isfinite(times).all() or (times[1:] < times[:-1]).any():
+        raise InvalidSpikeData("raw_time must be finite and ascending")
     return data, times
 
 
@@ -140,7 +180,7 @@ def counts(raster: ArrayLike) -> NDArray[np.int64]:
     if hasattr(raster, "toarray"):
         array = raster.toarray()
     whole = array.dtype.kind in "iub" or (
-        array.dtype.kind == "f" and bool((array == np.rint(array)).all())
+        array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.rint(array))).all())
     )
     if array.ndim != 2 or not whole or (array < 0).any():
         raise InvalidSpikeData(
@@ -149,28 +189,3 @@ def counts(raster: ArrayLike) -> NDArray[np.int64]:
             allowed="whole numbers of at least 0, shape (units, bins)",
         )
     return array.astype(np.int64)
-
-
-def time_window(
-    start_time: float,
-    length: float,
-    start: float | EllipsisType | None,
-    end: float | EllipsisType | None,
-) -> tuple[float, float, float]:
-    """First and last time (ms) of a part of the session, and the end of the session."""
-    stop = start_time + length
-
-    def resolve(time: float | EllipsisType | None, default: float, name: str) -> float:
-        if time is None or time is Ellipsis:
-            return default
-        number = finite(time, name)
-        return number + stop if number < 0 <= start_time else number
-
-    first, last = resolve(start, start_time, "start"), resolve(end, stop, "end")
-    if not start_time <= first < last <= stop:
-        raise OptionError(
-            "the time window is not inside the session",
-            found=f"{start!r} to {end!r} ms",
-            allowed=f"start < end, both between {start_time!r} and {stop!r} ms",
-        )
-    return first, last, stop

@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikelab import trains
-from spikelab.errors import InvalidSpikeData, OptionError
+from spikelab import binning, trains
+from spikelab.errors import InvalidSpikeData
 from spikelab.spikedata import attributes as attribute_names
-from spikelab.spikedata import checks
+from spikelab.spikedata import checks, selection
 from spikelab.spikedata.thresholding import Direction, crossings
-from spikelab.units import MS_PER_S
+from spikelab.units import MS_PER_S, require_fs
 
 
 class SpikeData:
@@ -36,7 +36,7 @@ class SpikeData:
     metadata : mapping, optional
         About the session. Names with a meaning: ``fs_Hz``, and those in docs/formats.md (NWB).
     raw_data : array_like, shape (n_channels, n_samples), optional
-        Raw traces.
+        Raw traces, kept as they are without a copy.
     raw_time : array_like, shape (n_samples,), or float, optional
         Time in ms of each sample, or the sampling rate in kHz of traces that begin at
         `start_time`.
@@ -123,7 +123,7 @@ class SpikeData:
         cls, events: Iterable[tuple[int, float]], N: int | None = None, **kwargs: Any
     ) -> Self:
         """From (unit index, time in ms) pairs; arguments as in :meth:`from_idces_times`."""
-        pairs = np.array(list(events), dtype=np.float64).reshape(-1, 2)
+        pairs = checks.pairs(events)
         return cls.from_idces_times(pairs[:, 0], pairs[:, 1], N, **kwargs)
 
     @classmethod
@@ -144,16 +144,17 @@ class SpikeData:
             cut the last bin only.
         """
         counts = checks.counts(raster)
+        bin_size_ms = binning.check_bin_size(bin_size_ms)
         start = checks.finite(kwargs.get("start_time", 0.0), "start_time")
         full = counts.shape[1] * bin_size_ms
         given = kwargs.pop("length", None)
         length = full if given is None else checks.finite(given, "length")
-        if counts.shape[1] > max(trains.n_bins(length, bin_size_ms), 1):
+        if counts.shape[1] > max(binning.n_bins(length, bin_size_ms, start), 1):
             raise InvalidSpikeData(
                 "the raster is longer than the session",
                 found=f"{counts.shape[1]} bins of {bin_size_ms} ms, length {length} ms",
             )
-        units, times = trains.spread(counts, bin_size_ms, start, start + length)
+        units, times = binning.spread(counts, bin_size_ms, start, start + length)
         return cls(trains.by_unit(units, times, counts.shape[0]), length=length, **kwargs)
 
     @classmethod
@@ -195,25 +196,27 @@ class SpikeData:
             About the session; ``fs_Hz`` is added.
         """
         traces = np.asarray(data)
-        found = crossings(traces, fs_Hz, threshold_sigma, filter, hysteresis, direction)
+        rate_Hz = require_fs(fs_Hz, why="thresholding")
+        found = crossings(traces, rate_Hz, threshold_sigma, filter, hysteresis, direction)
         start = checks.finite(start_time, "start_time")
         return cls(
             [times + start for times in found],
-            length=traces.shape[1] * MS_PER_S / fs_Hz if length is None else length,
+            length=traces.shape[1] * MS_PER_S / rate_Hz if length is None else length,
             start_time=start,
             neuron_attributes=[{"electrode": channel} for channel in range(traces.shape[0])],
-            metadata={**(metadata or {}), "fs_Hz": float(fs_Hz)},
+            metadata={**(metadata or {}), "fs_Hz": rate_Hz},
             raw_data=traces,
-            raw_time=fs_Hz / MS_PER_S,
+            raw_time=rate_Hz / MS_PER_S,
         )
 
     @classmethod
-    def from_neo_spiketrains(cls, spiketrains: Sequence[Any], **kwargs: Any) -> Self:
+    def from_neo_spiketrains(cls, spiketrains: Iterable[Any], **kwargs: Any) -> Self:
         """From ``neo.SpikeTrain`` objects.
 
         Start and end are the earliest ``t_start`` and the latest ``t_stop`` unless they are
         given as `start_time` and `length` (ms).
         """
+        spiketrains = list(spiketrains)
         train = [np.asarray(one.rescale("ms").magnitude, np.float64) for one in spiketrains]
         if spiketrains:
             start = min(float(one.t_start.rescale("ms")) for one in spiketrains)
@@ -240,11 +243,11 @@ class SpikeData:
         """
         from scipy.sparse import csr_array
 
-        return csr_array(*trains.csr_counts(self.train, self.start_time, self.length, bin_size))
+        return csr_array(*binning.csr_counts(self.train, self.start_time, self.length, bin_size))
 
     def raster(self, bin_size: float = 1.0) -> NDArray[np.int64]:
         """Spike counts, shape (N, n_bins); bins as in :meth:`sparse_raster`."""
-        return trains.dense_counts(self.train, self.start_time, self.length, bin_size)
+        return binning.dense_counts(self.train, self.start_time, self.length, bin_size)
 
     @property
     def electrodes(self) -> NDArray[np.generic] | None:
@@ -263,34 +266,30 @@ class SpikeData:
 
         Parameters
         ----------
-        units : iterable
+        units : iterable or scalar
             Indices of units; with `by`, values of that attribute.
         by : str, optional
             Name of an attribute. Every unit whose value is among `units` is taken.
         preserve_order : bool
             False keeps the order of the session, True that of `units`. Duplicates count once.
+
+        Raises
+        ------
+        OptionError
+            If there is no such unit, or no unit has the attribute.
         """
-        wanted = list(dict.fromkeys(units))
-        chosen = self._indices(wanted) if by is None else self._indices_by(wanted, by)
-        if not preserve_order:
-            chosen = sorted(chosen)
+        wanted = [units] if np.isscalar(units) else list(units)
         attrs = self.neuron_attributes
+        if by is None:
+            chosen = selection.indices(wanted, self.N)
+        else:
+            chosen = selection.indices_by(wanted, by, attrs)
+        if not preserve_order:
+            chosen.sort()
         return self._with(
             train=[self.train[i] for i in chosen],
             neuron_attributes=None if attrs is None else [attrs[i] for i in chosen],
         )
-
-    def _indices(self, wanted: list[Any]) -> list[int]:
-        indices = [int(i) for i in trains.as_integers(wanted, "unit indices")]
-        if any(not -self.N <= i < self.N for i in indices):
-            raise OptionError("a unit does not exist", found=wanted, allowed=f"0 to {self.N - 1}")
-        return list(dict.fromkeys(i % self.N for i in indices))
-
-    def _indices_by(self, wanted: list[Any], by: str) -> list[int]:
-        if self.neuron_attributes is None:
-            raise OptionError(f"the units have no attributes to select by {by!r}")
-        values = [unit.get(by) for unit in self.neuron_attributes]
-        return [i for value in wanted for i, own in enumerate(values) if own == value]
 
     def subtime(
         self,
@@ -309,7 +308,7 @@ class SpikeData:
         shift_to : float, optional
             The time in ms that becomes zero; by default `start`.
         """
-        first, last, stop = checks.time_window(self.start_time, self.length, start, end)
+        first, last, stop = selection.time_window(self.start_time, self.length, start, end)
         shift = first if shift_to is None else checks.finite(shift_to, "shift_to")
 
         def within(times: NDArray[np.float64]) -> slice:

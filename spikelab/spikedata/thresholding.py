@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +58,8 @@ def butterworth(
             allowed=f"0 < lowcut < highcut < {fs_Hz / 2} Hz (half the sampling frequency)",
             hint="give filter={'lowcut': ..., 'highcut': ..., 'order': 3}, or filter=False",
         )
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 1:
+        raise OptionError("the order of the filter must be a whole number above 0", found=order)
     kind = "bandpass" if len(band) == 2 else "highpass" if highcut is None else "lowpass"
     sections = butter(order, band if len(band) == 2 else band[0], kind, fs=fs_Hz, output="sos")
     try:
@@ -109,9 +113,11 @@ def crossings(
     traces = np.asarray(data)
     fs_Hz = require_fs(fs_Hz, why="thresholding")
     _check(traces, threshold_sigma, direction)
-    if filter is not False and traces.size:
-        traces = butterworth(traces, fs_Hz, **(DEFAULT_FILTER if filter is True else filter))
-    threshold = threshold_sigma * np.std(traces, axis=1, keepdims=True) if traces.size else 0.0
+    band = _band(filter)
+    if band and traces.size:
+        traces = butterworth(traces, fs_Hz, **band)
+    deviation = np.std(traces, axis=1, keepdims=True, dtype=np.float64) if traces.size else 0.0
+    threshold = threshold_sigma * deviation
     beyond = np.zeros(traces.shape, dtype=bool)
     if direction in ("both", "up"):
         beyond |= traces > threshold
@@ -122,6 +128,21 @@ def crossings(
         beyond[:, 1:] &= ~beyond[:, :-1].copy()
         beyond[:, :1] = False
     return [np.flatnonzero(channel) * MS_PER_S / fs_Hz for channel in beyond]
+
+
+def _band(filter: Mapping[str, float] | bool) -> Mapping[str, Any]:
+    """The arguments of :func:`butterworth`; none of them for no filter."""
+    if isinstance(filter, (bool, np.bool_)):
+        return DEFAULT_FILTER if filter else {}
+    known = set(DEFAULT_FILTER)
+    usable = isinstance(filter, Mapping) and filter and set(filter) <= known
+    if not usable or not all(one is None or isinstance(one, Real) for one in filter.values()):
+        raise OptionError(
+            "the filter is not understood",
+            found=filter,
+            allowed="True, False, or a dict with lowcut and highcut (Hz) and order",
+        )
+    return filter
 
 
 def _check(traces: NDArray[np.generic], threshold_sigma: float, direction: str) -> None:

@@ -1,0 +1,45 @@
+# make run     set up, then export the examples to every format
+# make test    set up, then run every test
+# make lint    set up, then check style and workflow
+# make clean   remove the environment and everything that runs made
+# PYTHON=...   the Python (3.11 or newer) to use; by default the newest on PATH
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+CORES := all
+# Snakemake and others keep caches here, so that no home folder is needed.
+export XDG_CACHE_HOME ?= $(CURDIR)/.cache
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help run test lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# \(make\|PYTHON\)/\1/p' Makefile
+
+run: $(VENV)/.ready
+	"$(BIN)/snakemake" --cores $(CORES)
+	@echo "The exports are in $(CURDIR)/results"
+
+test: $(VENV)/.ready-test
+	"$(BIN)/python" -m pytest -n auto
+
+lint: $(VENV)/.ready-test
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/snakefmt" --check Snakefile workflow
+	"$(BIN)/snakemake" --lint
+
+# The stamps come last: what was interrupted on the way is done again.
+$(VENV)/.ready: pyproject.toml .ci/make-venv
+	sh .ci/make-venv "$(VENV)" "$(PYTHON)"
+	"$(BIN)/python" -m pip install --quiet --editable .
+	@touch "$@"
+
+$(VENV)/.ready-test: pyproject.toml $(VENV)/.ready
+	"$(BIN)/python" -m pip install --quiet --editable ".[test]"
+	@touch "$@"
+
+clean:
+	rm -rf $(VENV) .cache .snakemake results work logs

@@ -1,0 +1,145 @@
+"""The jobs of the workflow: one library call each, with a log, a receipt and readable errors."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from spikelab import convert
+from spikelab.atomic import replacing_file
+from spikelab.errors import SpikelabError, SpikelabWarning
+
+# The last line of the log of a failed job begins with this.
+ERROR = "error: "
+
+
+@dataclass
+class Log:
+    """A job's log while it runs.
+
+    Attributes
+    ----------
+    file : file object
+        Open for writing.
+    notes : list of str
+        What the library warned about.
+    """
+
+    file: TextIO
+    notes: list[str]
+
+    def warn(self, message: Any, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        """Write a warning to the log; keep it where it is about the session."""
+        print(f"{category.__name__}: {message}", file=self.file)
+        if issubclass(category, SpikelabWarning):
+            self.notes.append(str(message))
+
+
+@contextmanager
+def logged(path: str) -> Iterator[Log]:
+    """Send stderr and warnings to a log; end the process readably where the job fails.
+
+    Parameters
+    ----------
+    path : str
+        The log. Its last line is the reason of a failure, after the traceback.
+    """
+    with Path(path).open("w", encoding="utf-8") as file, warnings.catch_warnings():
+        log = Log(file, [])
+        warnings.simplefilter("always", SpikelabWarning)
+        warnings.showwarning = log.warn
+        faulthandler.enable(file)
+        try:
+            with redirect_stderr(file):
+                yield log
+        except Exception as error:
+            reason = str(error) if isinstance(error, SpikelabError) else repr(error)
+            traceback.print_exc(file=file)
+            file.write(f"{ERROR}{' '.join(reason.split())}\n")
+            print(f"{reason}\nThe full error is in {Path(path).resolve()}", file=sys.stderr)
+            sys.exit(1)
+        finally:
+            faulthandler.disable()
+
+
+def ingest(
+    target: str,
+    *,
+    log: str,
+    session: str,
+    source: str,
+    format: str,
+    options: Mapping[str, Any],
+    fs_Hz: float | None,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Read a source into a session file (a pickle).
+
+    Parameters
+    ----------
+    target, log : str
+        The session file and the log to write.
+    session, source, format : str
+        Name of the session, its file or folder, and the format of that.
+    options : mapping
+        Options of the format.
+    fs_Hz : float or None
+        Sampling frequency in Hz as the sheet gives it.
+    metadata : mapping
+        Metadata as the sheet gives it.
+    """
+    with logged(log):
+        sd = convert.load_source(
+            source, format, options, fs_Hz=fs_Hz, metadata=metadata, session=session
+        )
+        convert.save(sd, target, "pickle", session=session)
+
+
+def export(
+    session_file: str,
+    target: str,
+    receipt: str,
+    *,
+    log: str,
+    session: str,
+    format: str,
+    options: Mapping[str, Any],
+) -> None:
+    """Export a session file, and leave a receipt of what was made.
+
+    Parameters
+    ----------
+    session_file, target, receipt, log : str
+        The session file to read; the export, the receipt and the log to write.
+    session, format : str
+        Name of the session and format of the export.
+    options : mapping
+        Options of the format.
+    """
+    with logged(log) as running:
+        sd = convert.load(session_file, "pickle", session=session)
+        made = convert.save(sd, target, format, options, session=session)
+        content = {
+            "session": session,
+            "format": format,
+            "path": target,
+            "bytes": _size(made),
+            "units": sd.N,
+            "spikes": sum(map(len, sd.train)),
+            "notes": running.notes,
+        }
+        with replacing_file(Path(receipt)) as scratch:
+            scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

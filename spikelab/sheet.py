@@ -1,0 +1,287 @@
+"""The session sheet: one tab-separated line per session, read and checked as a whole.
+
+Reading collects every problem instead of stopping at the first one, so that a user corrects a
+sheet once. Only the standard library and jsonschema are needed: a thousand lines take a moment.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spikelab import metadata as metadata_fields
+from spikelab.errors import OptionError
+from spikelab.formats.registry import FORMATS
+from spikelab.schema import (
+    Schema,
+    looks_secret,
+    secret_problem,
+    unknown,
+    validator,
+    wrong_value,
+)
+
+# Which source formats can be told these things; the others state them, or have no place for them.
+READING_COLUMNS: Mapping[str, frozenset[str]] = {
+    "length_ms": frozenset(FORMATS) - {"pickle", "hdf5_raw", "spikeinterface"},
+    "start_time_ms": frozenset(FORMATS) - {"pickle", "hdf5_raw", "spikeinterface"},
+    "dataset": frozenset({"hdf5_raw"}),
+    "reader": frozenset({"spikeinterface"}),
+}
+_NUMBERS = ("fs_hz", "length_ms", "start_time_ms")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One line of the sheet.
+
+    Attributes
+    ----------
+    name, format : str
+    source : pathlib.Path
+        The file or folder.
+    line : int
+        Where it stands in the sheet.
+    fs_Hz : float or None
+        Sampling frequency in Hz, where the sheet gives it.
+    exports : tuple of str, or None
+        The formats to make; None for those of the configuration.
+    options : dict
+        What the reader is told besides.
+    metadata : dict
+        Names as in :mod:`spikelab.metadata`.
+    """
+
+    name: str
+    source: Path
+    format: str
+    line: int
+    fs_Hz: float | None = None
+    exports: tuple[str, ...] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def read(path: Path, base: Path, schema: Schema) -> tuple[list[Session], list[OptionError]]:
+    """Read a sheet.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The sheet: UTF-8, tab-separated, with a line of column names. Blank lines and lines that
+        begin with ``#`` do not count.
+    base : pathlib.Path
+        The folder from which relative sources are looked up.
+    schema : mapping
+        JSON schema of a line.
+
+    Returns
+    -------
+    sessions : list of Session
+        The lines without problems.
+    problems : list of OptionError
+        Everything else, in the order of the sheet.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        return [], [OptionError("the session sheet cannot be read", found=str(error), path=path)]
+    except UnicodeDecodeError:
+        hint = "save it again as text, tab-separated, UTF-8"
+        return [], [OptionError("the session sheet is not UTF-8 text", hint=hint, path=path)]
+    lines = [
+        (number, [cell.strip() for cell in cells])
+        for number, cells in _cells(text)
+        if any(map(str.strip, cells)) and not cells[0].lstrip().startswith("#")
+    ]
+    if not lines:
+        hint = "write a line of column names: " + ", ".join(schema["required"])
+        return [], [OptionError("the session sheet is empty", hint=hint, path=path)]
+    problems = _header_problems(path, *lines[0], schema)
+    if len(lines) == 1 and not problems:
+        problems = [OptionError("the sheet lists no session", hint="add a line", path=path)]
+    if problems:
+        return [], problems
+    return _sessions(path, base, schema, lines[0][1], lines[1:])
+
+
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(text.splitlines(), delimiter="\t")
+    for cells in reader:
+        yield reader.line_num, cells
+
+
+def _header_problems(
+    path: Path, number: int, names: list[str], schema: Schema
+) -> list[OptionError]:
+    place = f"{path}, line {number}"
+    if len(names) == 1 and any(sign in names[0] for sign in ",;"):
+        return [
+            OptionError(
+                "the columns are separated by commas or semicolons",
+                found=names[0],
+                allowed="tabs",
+                hint="save the sheet as tab-separated text (.tsv)",
+                path=place,
+            )
+        ]
+    known = tuple(schema["properties"])
+    given = [name for name in names if name]
+    problems = [secret_problem(place, name) for name in given if looks_secret(name)]
+    problems += [
+        unknown(place, "column", name, known)
+        for name in given
+        if name not in known and not looks_secret(name)
+    ]
+    problems += [
+        OptionError("the column is there twice", found=name, hint="keep one", path=place)
+        for name in dict.fromkeys(given)
+        if given.count(name) > 1
+    ]
+    return problems + [
+        OptionError(f"the column {name} is missing", hint="add it", path=place)
+        for name in schema["required"]
+        if name not in given
+    ]
+
+
+def _sessions(
+    path: Path, base: Path, schema: Schema, names: list[str], lines: list[tuple[int, list[str]]]
+) -> tuple[list[Session], list[OptionError]]:
+    sessions: list[Session] = []
+    problems: list[OptionError] = []
+    seen: dict[str, tuple[str, int]] = {}
+    check = validator(schema)
+    for number, cells in lines:
+        row = _Row(f"{path}, line {number}", _values(names, cells), [])
+        row.check(check)
+        if any(cells[len(names) :]) or any(cell for name, cell in zip(names, cells) if not name):
+            row.refuse(None, "there are more cells than columns", found=" | ".join(cells))
+        row.check_name(seen, number)
+        row.check_source(base)
+        row.check_reading()
+        row.check_metadata()
+        problems += row.problems
+        if not row.problems:
+            sessions.append(row.session(number, base))
+    return sessions, problems
+
+
+def _values(names: list[str], cells: list[str]) -> dict[str, Any]:
+    """The cells that are not blank; numbers and lists as such."""
+    values: dict[str, Any] = {name: cell for name, cell in zip(names, cells) if name and cell}
+    for name in values.keys() & set(_NUMBERS):
+        values[name] = _number(values[name])
+    if "exports" in values:
+        listed = [name.strip() for name in values["exports"].split(",")]
+        values["exports"] = list(dict.fromkeys(filter(None, listed)))
+    return values
+
+
+def _number(text: str) -> float | str:
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return value if math.isfinite(value) else text
+
+
+@dataclass
+class _Row:
+    """One line on its way to a :class:`Session`; what is wrong with it gathers in `problems`."""
+
+    place: str
+    values: dict[str, Any]
+    problems: list[OptionError]
+
+    def refuse(self, column: str | None, what: str, **details: Any) -> None:
+        place = self.place if column is None else f"{self.place}, column {column}"
+        self.problems.append(OptionError(what, path=place, **details))
+
+    def check(self, check: Any) -> None:
+        for error in check.iter_errors(self.values):
+            if error.validator == "required":
+                continue
+            column = error.absolute_path[0]
+            self.problems.append(wrong_value(f"{self.place}, column {column}", error))
+        for column in check.schema["required"]:
+            if column not in self.values:
+                self.refuse(column, "the cell is blank", hint="fill it in")
+
+    def check_name(self, seen: dict[str, tuple[str, int]], line: int) -> None:
+        name = self.values.get("session")
+        if name is None:
+            return
+        first, first_line = seen.setdefault(name.casefold(), (name, line))
+        if first_line != line:
+            same = "twice" if first == name else "twice but for upper and lower case"
+            self.refuse(
+                "session",
+                f"the name is there {same}",
+                found=name,
+                hint=f"rename it here or in line {first_line}: each session has its own files",
+            )
+
+    def check_source(self, base: Path) -> None:
+        text = self.values.get("source")
+        if text is None:
+            return
+        source, folder = _path(base, text), self.values.get("format") == "kilosort"
+        if "://" in text:
+            self.refuse("source", "only local files can be read", found=text, hint="download it")
+        elif not source.exists():
+            self.refuse(
+                "source",
+                "there is no such file or folder",
+                found=text,
+                hint=f"correct the path; relative paths are looked up from {base.resolve()}",
+            )
+        elif folder and not source.is_dir():
+            self.refuse("source", "a Kilosort/Phy session is a folder, not a file", found=text)
+        elif folder and "fs_hz" not in self.values and not (source / "params.py").exists():
+            self.refuse(
+                "fs_hz",
+                "the folder has no params.py, so that the sampling frequency is unknown",
+                hint="give it in Hz",
+            )
+
+    def check_reading(self) -> None:
+        format = self.values.get("format")
+        for column in READING_COLUMNS.keys() & self.values.keys():
+            if format in FORMATS and format not in READING_COLUMNS[column]:
+                self.refuse(
+                    column,
+                    f"a source of the format {format} is not read with it",
+                    found=self.values[column],
+                    allowed=f"for {', '.join(sorted(READING_COLUMNS[column]))}",
+                    hint="leave the cell blank",
+                )
+
+    def check_metadata(self) -> None:
+        for problem in metadata_fields.problems(self._metadata()):
+            self.refuse(None, problem)
+
+    def _metadata(self) -> dict[str, Any]:
+        given = self.values.keys() & set(metadata_fields.NAMES)
+        return metadata_fields.parsed({name: self.values[name] for name in sorted(given)})
+
+    def session(self, line: int, base: Path) -> Session:
+        values = self.values
+        return Session(
+            name=values["session"],
+            source=_path(base, values["source"]),
+            format=values["format"],
+            line=line,
+            fs_Hz=values.get("fs_hz"),
+            exports=tuple(values["exports"]) if values.get("exports") else None,
+            options={name: values[name] for name in READING_COLUMNS if name in values},
+            metadata=self._metadata(),
+        )
+
+
+def _path(base: Path, text: str) -> Path:
+    return base / Path(text).expanduser()

@@ -1,0 +1,22 @@
+# Each source is read once, into one session file that every exporter reads.
+rule ingest:
+    input:
+        source=source_files,
+    output:
+        session=planning.SESSION_FILE,
+    log:
+        "logs/ingest/{session}.log",
+    benchmark:
+        "work/benchmarks/ingest/{session}.tsv"
+    conda:
+        "../envs/spikelab.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        reading=reading_options,
+    message:
+        "Reading session {wildcards.session}"
+    script:
+        "../scripts/ingest.py"

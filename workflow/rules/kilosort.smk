@@ -1,0 +1,42 @@
+# Kilosort/Phy folders, for curation. What Snakemake declares as output it also deletes before a
+# job runs and after it failed; a folder that someone curated must survive that. So the job
+# declares its receipt only, and the writer itself replaces the folder or refuses to.
+rule export_kilosort:
+    input:
+        session=session_file,
+    output:
+        receipt=planning.RECEIPT.replace("{format}", "kilosort"),
+    log:
+        "logs/kilosort/{session}.log",
+    benchmark:
+        "work/benchmarks/kilosort/{session}.tsv"
+    conda:
+        "../envs/spikelab.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        export=PLAN.export_options("kilosort"),
+    message:
+        "Exporting session {wildcards.session} to a Kilosort/Phy folder"
+    script:
+        "../scripts/export.py"
+
+
+# For those who ask for the folder by its name. There is nothing to do once the receipt is there,
+# and a rule that runs nothing deletes nothing.
+rule kilosort_folder:
+    input:
+        folder_receipt,
+    output:
+        directory(planning.result("kilosort")),
+    message:
+        "The Kilosort/Phy folder of session {wildcards.session} is there"
+
+
+rule kilosort:
+    input:
+        PLAN.targets("kilosort"),
+    message:
+        "Every session is there as kilosort"

@@ -1,0 +1,30 @@
+# Neurodata Without Borders, for archives.
+rule export_nwb:
+    input:
+        session=session_file,
+    output:
+        file=update(planning.result("nwb")),
+        receipt=planning.RECEIPT.replace("{format}", "nwb"),
+    log:
+        "logs/nwb/{session}.log",
+    benchmark:
+        "work/benchmarks/nwb/{session}.tsv"
+    conda:
+        "../envs/spikelab.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        export=PLAN.export_options("nwb"),
+    message:
+        "Exporting session {wildcards.session} to NWB"
+    script:
+        "../scripts/export.py"
+
+
+rule nwb:
+    input:
+        PLAN.targets("nwb"),
+    message:
+        "Every session is there as nwb"

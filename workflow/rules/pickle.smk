@@ -1,0 +1,30 @@
+# Pickles, for Python scripts.
+rule export_pickle:
+    input:
+        session=session_file,
+    output:
+        file=update(planning.result("pickle")),
+        receipt=planning.RECEIPT.replace("{format}", "pickle"),
+    log:
+        "logs/pickle/{session}.log",
+    benchmark:
+        "work/benchmarks/pickle/{session}.tsv"
+    conda:
+        "../envs/spikelab.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        export=PLAN.export_options("pickle"),
+    message:
+        "Exporting session {wildcards.session} to pickle"
+    script:
+        "../scripts/export.py"
+
+
+rule pickle:
+    input:
+        PLAN.targets("pickle"),
+    message:
+        "Every session is there as pickle"
