@@ -110,7 +110,7 @@ def replacing_folder(target: Path, *, carry_over: Collection[str] = ()) -> Itera
     target : pathlib.Path
         The folder to write.
     carry_over : collection of str
-        Names in an older `target` that are somebody else's: they are moved into the new folder,
+        Names in an older `target` that are somebody else's: they are taken over by the new folder,
         unless it has a file of that name itself. Everything else of the older folder is deleted.
 
     Yields
@@ -125,8 +125,7 @@ def replacing_folder(target: Path, *, carry_over: Collection[str] = ()) -> Itera
         for path in sorted(scratch.rglob("*")):
             _sync(path)
         _sync(scratch)
-        for old in _swap(scratch, target):
-            _carry_over(old, target, carry_over)
+        for old in _swap(scratch, target, carry_over):
             # From here on it is waste, and may be removed as such if this process dies.
             waste = old.rename(_beside(target))
             shutil.rmtree(waste)
@@ -135,8 +134,12 @@ def replacing_folder(target: Path, *, carry_over: Collection[str] = ()) -> Itera
         _remove(scratch)
 
 
-def _swap(scratch: Path, target: Path) -> list[Path]:
-    """Put `scratch` in the place of `target`; return the older folders moved aside for it."""
+def _swap(scratch: Path, target: Path, carry_over: Collection[str]) -> list[Path]:
+    """Put `scratch` in the place of `target`; return the older folders moved aside for it.
+
+    Whatever is moved aside hands its `carry_over` to `scratch` first, also the folder of another
+    writer that was faster: so these files are in every folder that is ever in place.
+    """
     replaced: list[Path] = []
     try:
         while not _placed(scratch, target):
@@ -144,6 +147,7 @@ def _swap(scratch: Path, target: Path) -> list[Path]:
             with suppress(FileNotFoundError):  # another writer moved it away first
                 target.rename(old)
                 replaced.append(old)
+                _link_over(old, scratch, carry_over)
     except OSError:
         if replaced and not target.exists():
             replaced[-1].rename(target)
@@ -162,7 +166,18 @@ def _placed(scratch: Path, target: Path) -> bool:
     return True
 
 
-def _carry_over(old: Path, target: Path, names: Collection[str]) -> None:
+def _link_over(old: Path, new: Path, names: Collection[str]) -> None:
     for name in names:
-        if os.path.lexists(old / name) and not os.path.lexists(target / name):
-            (old / name).rename(target / name)
+        if os.path.lexists(old / name) and not os.path.lexists(new / name):
+            if (old / name).is_dir() and not (old / name).is_symlink():
+                shutil.copytree(old / name, new / name, symlinks=True, copy_function=_link)
+            else:
+                _link(old / name, new / name)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """One more name for a file; a copy where the file system has no hard links."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)

@@ -26,9 +26,10 @@ from spikelab.schema import (
 )
 
 # Which source formats can be told these things; the others state them, or have no place for them.
+_TIMELESS = ("hdf5_ragged", "hdf5_raster", "hdf5_group", "hdf5_paired", "nwb", "kilosort")
 READING_COLUMNS: Mapping[str, frozenset[str]] = {
-    "length_ms": frozenset(FORMATS) - {"pickle", "hdf5_raw", "spikeinterface"},
-    "start_time_ms": frozenset(FORMATS) - {"pickle", "hdf5_raw", "spikeinterface"},
+    "length_ms": frozenset({*_TIMELESS, "spikelab_npz"}),
+    "start_time_ms": frozenset(_TIMELESS),
     "dataset": frozenset({"hdf5_raw"}),
     "reader": frozenset({"spikeinterface"}),
 }

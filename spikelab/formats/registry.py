@@ -20,6 +20,7 @@ import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
@@ -173,7 +174,7 @@ def guess(path: str | os.PathLike[str]) -> Format:
     OptionError
         If the name tells nothing.
     """
-    name = os.path.basename(os.fspath(path).rstrip("/\\"))
+    name = Path(path).name
     own = [entry for entry in _FORMATS if entry.suffix and name.endswith(entry.suffix)]
     if own:
         return max(own, key=lambda entry: len(entry.suffix))

@@ -222,7 +222,8 @@ except Exception as error:
 @pytest.mark.parametrize("format", ["pickle", "hdf5_ragged", "hdf5_group", "nwb", "kilosort"])
 def test_a_full_disk_is_a_target_error_that_names_the_target(tmp_path, format, limit):
     """In a process of its own, which must end well: HDF5 tends to crash after a failed write."""
-    short = SpikeData([[1.0]], metadata={"fs_Hz": 1000.0})
+    start = {"session_start_time": "2024-03-05T14:30:00+01:00"}
+    short = SpikeData([[1.0]], metadata={"fs_Hz": 1000.0} | start)
     target = convert.save(short, tmp_path / "s", format)
     done = subprocess.run(
         [sys.executable, "-c", FULL_EXPORT, target, format, str(limit)],

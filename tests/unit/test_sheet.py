@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import fields
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_good_names(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["-a", ".a", "a.", "a b", "a/b", "../a", "a\\b", "a*", "é", "a{b}", "A" * 101, "ſ"]
+    "name", ["-a", ".a", "a.", "a b", "a/b", "../a", "a\\b", "a*", "é", "a{b}", "A" * 101]
 )
 def test_unsafe_names(tmp_path, name):
     (problem,) = one(tmp_path, "session\tsource\tformat", f"{name}\ta.pkl\tpickle")
@@ -150,7 +151,7 @@ def option_sections():
     yield from parts["read"]["properties"].items()
 
 
-@pytest.mark.parametrize("name, section", option_sections())
+@pytest.mark.parametrize("name, section", list(option_sections()))
 def test_the_schema_of_the_configuration_and_the_formats_agree(name, section):
     options = FORMATS[name].load_module().Options
     assert set(section["properties"]) <= {field.name for field in fields(options)}
@@ -177,10 +178,9 @@ def test_the_delivered_configuration_holds_the_defaults_and_comments():
     delivered = yaml.safe_load(text)
     assert config.check(delivered, CONFIG) == []
     assert config.filled({}, CONFIG) == delivered
-    lines = [line for line in text.splitlines() if line.strip()]
-    for above, line in zip(lines, lines[1:]):
-        if line.rstrip().endswith(":"):
-            assert above.lstrip().startswith("#") or above.rstrip().endswith(":"), line
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for above, line in itertools.pairwise(lines):
+        assert above.startswith("#") or line.startswith(("#", "-")), line
 
 
 def test_the_configuration_readme_lists_every_column():

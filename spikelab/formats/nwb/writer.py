@@ -13,6 +13,7 @@ import numpy as np
 
 from spikelab import metadata as metadata_names
 from spikelab.errors import FormatError, LossWarning
+from spikelab.formats import h5
 from spikelab.formats.nwb import raw, session
 from spikelab.formats.nwb.identity import Content, rewrite_object_ids
 from spikelab.formats.nwb.links import add_names
@@ -64,7 +65,6 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
         warnings.warn(f"NWB cannot hold: {', '.join(lost)}", LossWarning, stacklevel=2)
     with _quiet():
         file, placeholders = _build(sd, plan, given, fs_Hz, options, content)
-        _save(file, path)
     root = {
         "start_time": sd.start_time - plan.shift_ms,
         "length_ms": sd.length,
@@ -74,7 +74,9 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
     root |= {} if fs_Hz is None else {FS_HZ: fs_Hz}
     root |= {} if other is None else {session.OTHER_METADATA: other}
     root |= {SHIFT_MS: plan.shift_ms} if plan.shift_ms else {}
-    _finish(path, root, plan, content, options)
+    with _saved(file, path) as target:
+        _finish(target, root, plan, content, options)
+    _check(path, plan)
 
 
 def _build(sd, plan: Plan, given, fs_Hz, options: Options, content: Content):
@@ -99,26 +101,30 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _save(file: NWBFile, path: Path) -> None:
+@contextmanager
+def _saved(file: NWBFile, path: Path) -> Iterator[h5py.File]:
+    """Write with pynwb, and leave the HDF5 file open for what pynwb does not write."""
     from pynwb import NWBHDF5IO
 
-    with NWBHDF5IO(str(path), "w") as io:
-        io.write(file)
+    with h5.writing(path, libver=None) as target, NWBHDF5IO(file=target, mode="w") as io:
+        with _quiet():
+            io.write(file)
+        yield target
 
 
-def _finish(path: Path, root: Mapping[str, Any], plan: Plan, content: Content, options) -> None:
-    """What pynwb does not write: marks, custom names, identity; then open it once more."""
-    with h5py.File(path, "r+") as file:
-        for name, value in root.items():
-            file.attrs[name] = value
-        units = file[UNITS]
-        units.attrs[UNIT_IDS] = plan.ids_from
-        for column in plan.columns:
-            for name, value in column.marks.items():
-                units[column.name].attrs[MARK + name] = value
-        rewrite_object_ids(file, content)
-        add_names(file, options)
-    _check(path, plan)
+def _finish(
+    file: h5py.File, root: Mapping[str, Any], plan: Plan, content: Content, options: Options
+) -> None:
+    """Add marks, custom names and identity."""
+    for name, value in root.items():
+        file.attrs[name] = value
+    units = file[UNITS]
+    units.attrs[UNIT_IDS] = plan.ids_from
+    for column in plan.columns:
+        for name, value in column.marks.items():
+            units[column.name].attrs[MARK + name] = value
+    rewrite_object_ids(file, content)
+    add_names(file, options)
 
 
 def _check(path: Path, plan: Plan) -> None:
