@@ -41,7 +41,7 @@ def spike_samples(
     rng: np.random.Generator, n_units: int, length_s: float, fs_Hz: float, silent: int
 ) -> list[np.ndarray]:
     """Spike samples of each unit: tonic firing, and bursts that all units join."""
-    rates_Hz = np.clip(rng.lognormal(np.log(0.5), 1.6, size=n_units), 0.05, 8.0)
+    rates_Hz = np.clip(rng.lognormal(np.log(0.4), 2.1, size=n_units), 0.04, 8.0)
     bursts = burst_times(rng, length_s)
     gap = int(np.ceil(REFRACTORY_MS * fs_Hz / 1000))
     train = []
