@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,14 @@ def read(path: Path, base: Path, schema: Schema) -> tuple[list[Session], list[Op
     if not lines:
         hint = "write a line of column names: " + ", ".join(schema["required"])
         return [], [OptionError("the session sheet is empty", hint=hint, path=path)]
+    names = lines[0][1]
     problems = _header_problems(path, *lines[0], schema)
     if len(lines) == 1 and not problems:
         problems = [OptionError("the sheet lists no session", hint="add a line", path=path)]
-    if problems:
+    if not set(schema["required"]) <= set(names):
         return [], problems
-    return _sessions(path, base, schema, lines[0][1], lines[1:])
+    sessions, more = _sessions(path, base, schema, names, lines[1:])
+    return sessions, problems + more
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -158,7 +160,7 @@ def _sessions(
     seen: dict[str, tuple[str, int]] = {}
     check = validator(schema)
     for number, cells in lines:
-        row = _Row(f"{path}, line {number}", _values(names, cells), [])
+        row = _Row(f"{path}, line {number}", _values(names, cells, schema["properties"]), [])
         row.check(check)
         if any(cells[len(names) :]) or any(cell for name, cell in zip(names, cells) if not name):
             row.refuse(None, "there are more cells than columns", found=" | ".join(cells))
@@ -172,9 +174,11 @@ def _sessions(
     return sessions, problems
 
 
-def _values(names: list[str], cells: list[str]) -> dict[str, Any]:
-    """The cells that are not blank; numbers and lists as such."""
-    values: dict[str, Any] = {name: cell for name, cell in zip(names, cells) if name and cell}
+def _values(names: list[str], cells: list[str], known: Collection[str]) -> dict[str, Any]:
+    """The cells that are not blank, under columns that are known; numbers and lists as such."""
+    values: dict[str, Any] = {
+        name: cell for name, cell in zip(names, cells) if name in known and cell
+    }
     for name in values.keys() & set(_NUMBERS):
         values[name] = _number(values[name])
     if "exports" in values:

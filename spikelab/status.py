@@ -21,22 +21,24 @@ def log_of(session: str, step: str) -> Path:
     return Path("logs", step, f"{session}.log")
 
 
-def forget_incomplete(plan: Plan) -> None:
-    """Make Snakemake see results that are missing or out of date.
+def forget_lost(plan: Plan) -> None:
+    """Remove the receipts of results that are gone, so that Snakemake makes them again."""
+    for name, format in plan.exports:
+        if not Path(result(format).format(session=name)).exists():
+            Path(RECEIPT.format(session=name, format=format)).unlink(missing_ok=True)
 
-    A result counts as made when its receipt and its session file are there too. A receipt that
-    stands alone is removed. A result without a receipt is an older one, kept because the job
-    that was to replace it failed: it is dated back to 1970, so that it is made again also when
-    it alone is asked for.
+
+def outdate_kept(plan: Plan) -> None:
+    """Date older results, kept because the job that was to replace them failed, back to 1970.
+
+    Such a result lacks its receipt or its session file. Snakemake takes a file that is in place
+    for the product of the failed job; the date makes it try again, also when that file alone is
+    asked for.
     """
     for name, format in plan.exports:
-        receipt = Path(RECEIPT.format(session=name, format=format))
         target = Path(result(format).format(session=name))
-        if receipt.exists():
-            if target.exists() and Path(SESSION_FILE.format(session=name)).exists():
-                continue
-            receipt.unlink(missing_ok=True)
-        if target.is_file():
+        parts = [RECEIPT.format(session=name, format=format), SESSION_FILE.format(session=name)]
+        if target.is_file() and not all(Path(part).exists() for part in parts):
             os.utime(target, (0, 0))
 
 

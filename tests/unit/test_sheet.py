@@ -108,6 +108,16 @@ def test_cells_that_cannot_be_used(tmp_path, columns, cells, part):
     assert part in found[0]
 
 
+def test_an_unknown_column_hides_no_problem_of_the_lines(tmp_path):
+    sessions, problems = read(tmp_path, "session\tsource\tformat\tcolour\ns1\tno.pkl\tpikle\tred\n")
+    assert sessions == []
+    assert [problem.split(":")[0] for problem in problems] == [
+        ", line 1",
+        ", line 2, column format",
+        ", line 2, column source",
+    ]
+
+
 def test_more_cells_than_columns(tmp_path):
     (problem,) = one(tmp_path, "session\tsource\tformat", "x\ta.pkl\tpickle\tmore")
     assert problem.startswith(", line 2: there are more cells than columns")

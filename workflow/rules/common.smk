@@ -21,7 +21,7 @@ except SpikelabError as error:
     raise WorkflowError(str(error)) from None
 
 if workflow.is_main_process:
-    status.forget_incomplete(PLAN)
+    status.forget_lost(PLAN)
 
 
 wildcard_constraints:
@@ -72,8 +72,8 @@ def size_mb(input):
 
 
 def mem_mb(wildcards, input, attempt):
-    """Memory of a job: what Python and its libraries take, and several times the input."""
-    return int((300 + 6 * size_mb(input)) * attempt)
+    """Memory of a job (MB): measured, 100 and up to 7 times a session file of spikes; with room."""
+    return int((300 + 8 * size_mb(input)) * attempt)
 
 
 def runtime(wildcards, input, attempt):
