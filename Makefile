@@ -28,6 +28,7 @@ test: $(VENV)/.ready-test
 lint: $(VENV)/.ready-test
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy" spikelab
 	"$(BIN)/snakefmt" --check Snakefile workflow
 	"$(BIN)/snakemake" --lint
 

@@ -90,7 +90,9 @@ def _edge_noise(start_ms: float, length_ms: float, bin_size_ms: float) -> float:
     return min(max(8 * ulp_ms / bin_size_ms, _EDGE_NOISE_BINS), _MAX_EDGE_NOISE_BINS)
 
 
-def csr_counts(train: Sequence[Times], start_ms: float, length_ms: float, bin_size_ms: float):
+def csr_counts(
+    train: Sequence[Times], start_ms: float, length_ms: float, bin_size_ms: float
+) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], tuple[int, int]]:
     """Spike counts in compressed sparse rows.
 
     Parameters

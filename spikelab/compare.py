@@ -157,10 +157,7 @@ def _raw(source: SpikeData, found: SpikeData) -> list[str]:
 def same_value(one: Any, other: Any) -> bool:
     """Whether two attribute values say the same; NaN equals NaN, a list its array."""
     if isinstance(one, Mapping) or isinstance(other, Mapping):
-        both = isinstance(one, Mapping) and isinstance(other, Mapping)
-        return (
-            both and one.keys() == other.keys() and all(same_value(one[k], other[k]) for k in one)
-        )
+        return _same_mapping(one, other)
     if isinstance(one, _SEQUENCES) and isinstance(other, _SEQUENCES):
         return _same_sequence(one, other)
     if isinstance(one, (bool, np.bool_)) != isinstance(other, (bool, np.bool_)):

@@ -8,7 +8,7 @@ it with :meth:`SpikelabError.locate` while the error passes through them.
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Any, Self
 
 
 class _UNSAID:
@@ -118,6 +118,8 @@ class TargetError(SpikelabError, OSError):
 
 class MissingDependency(SpikelabError, ImportError):
     """An optional package that this operation needs and that is not installed."""
+
+    path: Any  # ImportError has one of its own, which is text alone
 
 
 class TransferError(SpikelabError, OSError):

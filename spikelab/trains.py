@@ -7,6 +7,7 @@ spike times of all units in one array, unit after unit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from spikelab.errors import FormatError, InvalidSpikeData
 
 Times = NDArray[np.float64]
 Train = list[Times]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def flatten(train: Sequence[NDArray[np.generic]]) -> tuple[Times, NDArray[np.int64]]:
@@ -37,7 +39,7 @@ def flatten(train: Sequence[NDArray[np.generic]]) -> tuple[Times, NDArray[np.int
     return flat, ends
 
 
-def split(flat: NDArray[np.generic], ends: ArrayLike) -> list[NDArray[np.generic]]:
+def split(flat: NDArray[Scalar], ends: ArrayLike) -> list[NDArray[Scalar]]:
     """Undo :func:`flatten`.
 
     Parameters
@@ -78,7 +80,7 @@ def split(flat: NDArray[np.generic], ends: ArrayLike) -> list[NDArray[np.generic
     return np.split(flat, index[:-1])
 
 
-def by_unit(idces: ArrayLike, times: ArrayLike, n_units: int) -> list[NDArray[np.generic]]:
+def by_unit(idces: ArrayLike, times: ArrayLike, n_units: int) -> list[NDArray[Any]]:
     """Group paired arrays by unit, keeping the order within each unit.
 
     Parameters
@@ -154,6 +156,11 @@ def chronological(train: Sequence[NDArray[np.generic]]) -> tuple[Times, NDArray[
     idces = np.repeat(np.arange(len(train)), np.diff(ends, prepend=0))
     order = np.argsort(flat, kind="stable")
     return flat[order], idces[order]
+
+
+def ordered(train: Sequence[Times]) -> Train:
+    """Each unit's times in order; arrays that are so already are the ones given."""
+    return [times if (times[1:] >= times[:-1]).all() else np.sort(times) for times in train]
 
 
 def settle(train: Sequence[Times], start_ms: float, end_ms: float, tolerance_ms: float) -> Train:

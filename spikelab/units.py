@@ -6,7 +6,7 @@ numbers counted from time zero at a sampling frequency.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,7 +64,7 @@ def require_fs(fs_Hz: float | None, *, why: str) -> float:
     return value
 
 
-def from_ms(times_ms: ArrayLike, unit: str, fs_Hz: float | None = None) -> NDArray[np.generic]:
+def from_ms(times_ms: ArrayLike, unit: str, fs_Hz: float | None = None) -> NDArray[Any]:
     """Convert milliseconds to a file's unit.
 
     Parameters

@@ -165,7 +165,8 @@ def load_spikedata_from_nwb(
     filepath : str or os.PathLike
         The file.
     prefer_pynwb : bool
-        True reads with pynwb, and with h5py alone where pynwb cannot; False the other way round.
+        True reads with pynwb, and with h5py alone where pynwb cannot; False with h5py alone,
+        which reads the same.
     length_ms, start_time_ms : float, optional
         Duration and start in ms, for files that do not state them.
 

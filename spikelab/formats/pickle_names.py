@@ -110,11 +110,11 @@ class ArrayDraft:
 
     def result(self, walk: Callable[[Any], Any]) -> NDArray[Any]:
         """The array."""
-        _expect(self._array is not None, "an array was never filled")
-        array: NDArray[Any] = self._array  # type: ignore[assignment]
-        if array.dtype.kind == "O":
-            return _objects(walk(array.ravel().tolist()), array.shape, "C")
-        return array
+        if self._array is None:
+            raise ValueError("an array was never filled")
+        if self._array.dtype.kind == "O":
+            return _objects(walk(self._array.ravel().tolist()), self._array.shape, "C")
+        return self._array
 
 
 def _is(value: Any, *texts: str) -> bool:

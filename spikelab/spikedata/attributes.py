@@ -69,7 +69,7 @@ def electrodes(attributes: Attributes | None) -> NDArray[np.generic] | None:
         From the first of ``electrode``, ``channel``, ``ch`` that a unit has; None when a unit
         has none of them, or when there are no attributes. Of objects where a unit has several.
     """
-    values = [_first(unit, ELECTRODE_KEYS) for unit in attributes or ()]
+    values = [first_given(unit, ELECTRODE_KEYS) for unit in attributes or ()]
     if not values or any(value is None for value in values):
         return None
     if all(np.ndim(value) == 0 for value in values):
@@ -124,5 +124,6 @@ def _numeric_vector(value: object) -> NDArray[np.float64] | None:
     return vector if vector.ndim == 1 and vector.size else None
 
 
-def _first(unit: Mapping[str, Any], keys: Sequence[str]) -> Any:
+def first_given(unit: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """What the unit has under the first of the names that it has, or None."""
     return next((unit[key] for key in keys if unit.get(key) is not None), None)

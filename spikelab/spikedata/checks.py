@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikelab.errors import InvalidSpikeData
-
-Times = NDArray[np.float64]
+from spikelab.trains import Times
 
 
 def sorted_times(times: ArrayLike, unit: int) -> Times:
@@ -77,10 +76,10 @@ def number_of_units(N: int | None, n_trains: int) -> int:
     return int(N)
 
 
-def finite(value: object, name: str) -> float:
+def finite(value: Any, name: str) -> float:
     """Return `value` as a finite float."""
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -312,7 +312,7 @@ class SpikeData:
         shift = first if shift_to is None else checks.finite(shift_to, "shift_to")
 
         def within(times: NDArray[np.float64]) -> slice:
-            side = "right" if last == stop else "left"
+            side: Literal["left", "right"] = "right" if last == stop else "left"
             return slice(np.searchsorted(times, first), np.searchsorted(times, last, side))
 
         traces = within(self.raw_time)

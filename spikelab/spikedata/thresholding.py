@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikelab.errors import InvalidSpikeData, OptionError
-from spikelab.units import MS_PER_S, require_fs
+from spikelab.units import require_fs, to_ms
 
 Direction = Literal["both", "up", "down"]
 DEFAULT_FILTER: dict[str, float] = {"lowcut": 300.0, "highcut": 6000.0, "order": 3}
@@ -127,7 +127,7 @@ def crossings(
         # Sample 0 has no sample before it to cross from.
         beyond[:, 1:] &= ~beyond[:, :-1].copy()
         beyond[:, :1] = False
-    return [np.flatnonzero(channel) * MS_PER_S / fs_Hz for channel in beyond]
+    return [to_ms(np.flatnonzero(channel), "samples", fs_Hz) for channel in beyond]
 
 
 def _band(filter: Mapping[str, float] | bool) -> Mapping[str, Any]:

@@ -173,6 +173,13 @@ def test_sampling_frequency(tmp_path, resolution, rate, fs_Hz):
     assert sd.raw_data.size == 0
 
 
+def test_a_link_to_nothing_among_the_traces(tmp_path):
+    path = minimal(tmp_path / "a.nwb")
+    with h5py.File(path, "a") as file:
+        file.create_group("acquisition")["lost"] = h5py.SoftLink("/nowhere")
+    assert "fs_Hz" not in load(path).metadata
+
+
 class TestStartAndLength:
     def test_observation_intervals(self, tmp_path):
         file = new_file()

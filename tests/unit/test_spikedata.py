@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spikelab
-from spikelab import SpikeData
+from spikelab import SpikeData, convert
 from spikelab.errors import InvalidSpikeData, OptionError
 from tests.strategies import sessions
 
@@ -359,3 +359,19 @@ def test_two_parts_make_the_whole(sd, share):
     for times, first, second in zip(sd.train, early.train, late.train):
         np.testing.assert_array_equal(np.append(first, second), times)
         assert np.all(first < middle)
+
+
+def test_methods_that_export(tmp_path):
+    sd = SpikeData(
+        [[1.0, 2.5], []],
+        length=10.0,
+        metadata={"session_start_time": "2024-05-06T10:00:00+02:00"},
+    )
+    sd.to_hdf5(str(tmp_path / "a.h5"), style="paired")
+    sd.to_nwb(str(tmp_path / "a.nwb"))
+    times_file, clusters_file = sd.to_kilosort(str(tmp_path / "folder"), fs_Hz=20_000)
+    assert np.load(times_file).tolist() == [20, 50]
+    assert np.load(clusters_file).tolist() == [0, 0]
+    for name in ("a.h5", "a.nwb", "folder"):
+        found = convert.load(tmp_path / name)
+        assert [times.round(9).tolist() for times in found.train] == [[1.0, 2.5], []]

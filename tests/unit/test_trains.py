@@ -87,6 +87,14 @@ def test_whole_numbers():
             trains.as_integers(bad, "ids")
 
 
+def test_ordered_keeps_what_is_in_order():
+    first, second = np.array([1.0, 1.0, 2.0]), np.array([3.0, 1.0, 2.0])
+    found = trains.ordered([first, second])
+    assert found[0] is first
+    assert found[1].tolist() == [1.0, 2.0, 3.0]
+    assert second.tolist() == [3.0, 1.0, 2.0]
+
+
 def test_settle_moves_only_what_rounding_explains():
     inside = np.array([1.0, 2.0])
     outside = np.array([-0.5, -0.1, 5.0, 10.1, 10.5])

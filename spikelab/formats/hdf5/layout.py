@@ -115,11 +115,13 @@ def for_reading(file: h5py.File, options: CommonOptions, style: str) -> Layout:
     return _resolve(options, stated, style, rate)
 
 
-def complete(layout: Layout, start_time_ms: float | None, length_ms: float) -> Layout:
-    """The layout with start and length (ms) filled in where the file's root states none."""
-    start = layout.start_time_ms if layout.start_time_ms is not None else start_time_ms
+def complete(
+    layout: Layout, start_time_ms: float | None, length_ms: float
+) -> tuple[Layout, float, float]:
+    """The layout with start and length (ms) where it lacks them, and start and end alone."""
+    start = (start_time_ms or 0.0) if layout.start_time_ms is None else layout.start_time_ms
     length = length_ms if layout.length_ms is None else layout.length_ms
-    return replace(layout, start_time_ms=start or 0.0, length_ms=length)
+    return replace(layout, start_time_ms=start, length_ms=length), start, start + length
 
 
 def agree(name: str, given: Any, stated: Any, usual: Any = None) -> Any:

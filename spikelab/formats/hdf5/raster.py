@@ -108,8 +108,9 @@ def read(path: Path, options: Options) -> SpikeData:
         bin_size_ms = _checked(
             layouts.agree("raster_bin_size_ms", options.raster_bin_size_ms, stated["bin_size_ms"])
         )
-        layout = layouts.complete(layout, stated["time_origin_ms"], raster.shape[1] * bin_size_ms)
-        start, end = layout.start_time_ms, layout.start_time_ms + layout.length_ms
+        layout, start, end = layouts.complete(
+            layout, stated["time_origin_ms"], raster.shape[1] * bin_size_ms
+        )
         unit, column, counts = _spikes(raster)
         late = start + column * bin_size_ms > end
         if late.any():

@@ -50,9 +50,10 @@ def describe(file: h5py.File, sd: SpikeData, layout: Layout) -> None:
 
 
 def _id_type(ids: Sequence[int] | Sequence[str]) -> Any:
-    if any(isinstance(value, str) for value in ids):
+    numbers = [value for value in ids if isinstance(value, int)]
+    if len(numbers) < len(ids):
         return h5py.string_dtype()
-    return np.int64 if max(ids, default=0) < 2**63 else np.uint64
+    return np.int64 if max(numbers, default=0) < 2**63 else np.uint64
 
 
 def _write_tables(file: h5py.File, sd: SpikeData, layout: Layout) -> None:
@@ -109,8 +110,7 @@ def _settled(
     slack = units.round_off_ms(layout.unit, max(abs(start), abs(end)), layout.fs_Hz)
     if slack == 0.0:
         return train_ms
-    ordered = [times if (times[1:] >= times[:-1]).all() else np.sort(times) for times in train_ms]
-    return trains.settle(ordered, start, end, slack)
+    return trains.settle(trains.ordered(train_ms), start, end, slack)
 
 
 def _attributes(file: h5py.File, layout: Layout, n_units: int) -> list[dict[str, Any]] | None:

@@ -101,7 +101,8 @@ _BY_TAG: dict[str, Callable[[Any], Any]] = {
     "$float": float,
     "$dict": dict,
     "$scalar": lambda state: _decode_array(state)[()],
-} | {tag: decode for tag, _, decode in _BY_TYPE.values()}
+    **{tag: decode for tag, _, decode in _BY_TYPE.values()},
+}
 
 
 def _decode(state: dict[str, Any]) -> Any:

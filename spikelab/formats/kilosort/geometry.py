@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikelab.spikedata.attributes import electrodes, locations
+from spikelab.spikedata.attributes import electrodes, first_given, locations
 
 WAVEFORM_KEYS = ("waveform", "waveform_mean", "mean_waveform", "avg_waveform", "template")
 # Micrometres: a usual distance of channels, and a distance that sets groups of them apart.
@@ -158,7 +158,7 @@ def templates_of(
 
 def _waveform(unit: Mapping[str, Any], n_channels: int) -> NDArray[np.float32] | None:
     """The waveform of a unit, (samples,) or (samples, n_channels); None where it has none."""
-    value = next((unit[key] for key in WAVEFORM_KEYS if unit.get(key) is not None), None)
+    value = first_given(unit, WAVEFORM_KEYS)
     if not isinstance(value, (np.ndarray, list, tuple)):
         return None
     try:

@@ -73,7 +73,7 @@ def read(path: Path, options: Options) -> SpikeData:
     times_ms = spike_times_ms(folder)
     ids, unit_of_spike = clusters(folder, times_ms.size)
     attributes = _attributes(folder, ids, unit_of_spike)
-    train: list[NDArray[Any]] = trains.by_unit(unit_of_spike, times_ms, len(ids))
+    train = trains.by_unit(unit_of_spike, times_ms, len(ids))
     _add_amplitudes(folder, attributes, unit_of_spike)
     if not options.include_noise:
         train, attributes = _without_noise(train, attributes)
@@ -187,12 +187,8 @@ def _session(folder: Folder, train: list[NDArray[Any]], units: list[dict[str, An
     fs_Hz = folder.fs_Hz
     if length is not None and fs_Hz is not None:
         tolerance = round_off_ms("samples", start + length, fs_Hz)
-        train = trains.settle(list(map(_sorted, train)), start, start + length, tolerance)
+        train = trains.settle(trains.ordered(train), start, start + length, tolerance)
     metadata = {} if fs_Hz is None else {"fs_Hz": fs_Hz}
     return SpikeData(
         train, start_time=start, length=length, neuron_attributes=units, metadata=metadata
     )
-
-
-def _sorted(times: NDArray[Any]) -> NDArray[Any]:
-    return times if (times[1:] >= times[:-1]).all() else np.sort(times)

@@ -96,12 +96,12 @@ def collect(
     order = {group: i for i, group in enumerate(dict.fromkeys(g for g, _ in known + raw_keys))}
     keys = sorted(dict.fromkeys(known + raw_keys), key=lambda key: (order[key[0]], key[1]))
     row_of = {key: row for row, key in enumerate(keys)}
-    rows = [row_of[key] for unit in links for key in unit]
+    rows = [[row_of[key] for key in unit] for unit in links]
     return Electrodes(
         keys,
-        _areas(len(keys), links, row_of, attributes, area),
-        _places(len(keys), links, row_of, attributes),
-        np.array(rows, dtype=np.int64),
+        _areas(keys, rows, attributes, area),
+        _places(keys, rows, attributes),
+        np.array([row for unit in rows for row in unit], dtype=np.int64),
         np.cumsum([len(unit) for unit in links], dtype=np.int64),
         np.array([row_of[key] for key in raw_keys], dtype=np.int64),
     )
@@ -127,7 +127,7 @@ def _first_label(unit: Mapping[str, Any], keys: Sequence[str]) -> str | None:
 
 
 def _channels(unit: Mapping[str, Any]) -> list[Channel]:
-    value = next((unit[k] for k in attribute_names.ELECTRODE_KEYS if unit.get(k) is not None), None)
+    value = attribute_names.first_given(unit, attribute_names.ELECTRODE_KEYS)
     several = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
     if isinstance(several, np.ndarray) and several.ndim == 0:
         several = [several[()]]
@@ -138,9 +138,8 @@ def _channels(unit: Mapping[str, Any]) -> list[Channel]:
 def _channel(value: Any) -> Channel | None:
     if isinstance(value, str):
         return value.strip() or None
-    if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)):
-        return int(value) if np.isfinite(value) and value == int(value) else None
-    return None
+    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    return int(value) if is_number and np.isfinite(value) and value == int(value) else None
 
 
 def _raw_keys(known: Sequence[Key], n_channels: int) -> list[Key]:
@@ -154,27 +153,34 @@ def _raw_keys(known: Sequence[Key], n_channels: int) -> list[Key]:
     return [(unique.get(channel, DEFAULT_GROUP), channel) for channel in channels]
 
 
-def _areas(n_rows, links, row_of, attributes, area) -> list[str]:
-    areas = [area or UNKNOWN] * n_rows
-    for keys, unit in zip(links, attributes):
+def _areas(
+    keys: Sequence[Key],
+    rows: Sequence[Sequence[int]],
+    attributes: Sequence[Mapping[str, Any]],
+    area: str | None,
+) -> list[str]:
+    areas = [area or UNKNOWN] * len(keys)
+    for own_rows, unit in zip(rows, attributes):
         own = unit.get("location")
         if isinstance(own, str) and own.strip():
-            for key in keys:
-                areas[row_of[key]] = own
+            for row in own_rows:
+                areas[row] = own
     return areas
 
 
-def _places(n_rows, links, row_of, attributes) -> NDArray[np.float64]:
+def _places(
+    keys: Sequence[Key], rows: Sequence[Sequence[int]], attributes: Sequence[Mapping[str, Any]]
+) -> NDArray[np.float64]:
     """Positions of the electrodes, from the places of the units that have just one."""
     found: dict[int, NDArray[np.float64]] = {}
     unequal = set()
-    for keys, unit in zip(links, attributes):
+    for own_rows, unit in zip(rows, attributes):
         place = attribute_names.locations([unit])
-        if len(keys) != 1 or place is None:
+        if len(own_rows) != 1 or place is None:
             continue
-        first = found.setdefault(row_of[keys[0]], place[0])
+        first = found.setdefault(own_rows[0], place[0])
         if not np.array_equal(first, place[0], equal_nan=True):
-            unequal.add(keys[0][1])
+            unequal.add(keys[own_rows[0]][1])
     if unequal:
         warnings.warn(
             f"units on one electrode give it different places (channels {sorted(unequal)[:10]}): "
@@ -183,7 +189,7 @@ def _places(n_rows, links, row_of, attributes) -> NDArray[np.float64]:
             stacklevel=2,
         )
     n_dimensions = min(3, max((len(place) for place in found.values()), default=0))
-    places = np.full((n_rows, n_dimensions), np.nan)
+    places = np.full((len(keys), n_dimensions), np.nan)
     for row, place in found.items():
         places[row, : len(place)] = place[:n_dimensions]
     return places[:, ~np.isnan(places).all(axis=0)]

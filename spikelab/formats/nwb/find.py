@@ -58,7 +58,7 @@ def find_units(file: h5py.File, options: Options, is_ours: bool) -> Found:
     times = options.spike_times_dataset or SPIKE_TIMES
     index = options.spike_times_index_dataset or SPIKE_TIMES_INDEX
     if h5.find(group, times) is None or h5.find(group, index) is None:
-        times, index = _pair(group) or (None, None)
+        return Found(group.name, *(_pair(group) or (None, None)))
     return Found(group.name, times, index)
 
 

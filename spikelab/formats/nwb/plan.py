@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikelab import trains
 from spikelab.formats.columns import columns_of
@@ -44,10 +45,10 @@ class Plan:
         What was subtracted from every time.
     """
 
-    times_s: np.ndarray
-    ends: np.ndarray
+    times_s: NDArray[np.float64]
+    ends: NDArray[np.int64]
     window_s: tuple[float, float]
-    ids: np.ndarray
+    ids: NDArray[np.int64]
     ids_from: str
     columns: list[Encoded]
     groups: list[str] | None
@@ -82,7 +83,9 @@ def make_plan(sd: SpikeData, given: Mapping[str, Any], options: Options, lost: l
     return Plan(times_s, ends, window_s, ids, ids_from, columns, groups, electrodes, shift_ms)
 
 
-def _identity(attributes: Sequence[Mapping[str, Any]], n_units: int):
+def _identity(
+    attributes: Sequence[Mapping[str, Any]], n_units: int
+) -> tuple[NDArray[np.int64], str, Encoded]:
     """Row ids, the column that stands for ``unit_id``, and the column of the names."""
     unit_ids = attribute_names.unit_ids(attributes, n_units)
     own = [unit.get(attribute_names.UNIT_ID) for unit in attributes]
@@ -100,11 +103,13 @@ def _identity(attributes: Sequence[Mapping[str, Any]], n_units: int):
 
 def _group_names(attributes: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """The attribute ``electrode_group``, where every unit has one that can name a group."""
-    names = [unit.get("electrode_group") for unit in attributes]
-    fits = all(
-        isinstance(name, str) and group_of({"electrode_group": name}) == name for name in names
-    )
-    return names if names and fits else None
+    names = [
+        name
+        for unit in attributes
+        if isinstance(name := unit.get("electrode_group"), str)
+        and group_of({"electrode_group": name}) == name
+    ]
+    return names if names and len(names) == len(attributes) else None
 
 
 def content_of(

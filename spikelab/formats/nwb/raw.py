@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spikelab.errors import InvalidSpikeData
 from spikelab.formats import h5
+from spikelab.formats.nwb.session import text
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import MS_PER_S
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
     from spikelab.formats.nwb.options import Options
-    from spikelab.formats.nwb.writer import Plan
+    from spikelab.formats.nwb.plan import Plan
 
 SERIES = "ElectricalSeries"
 # Times closer than this (ms) to a regular grid are that grid.
@@ -100,8 +101,7 @@ def series_rate_Hz(file: h5py.File) -> float | None:
     acquisition = h5.find(file, "acquisition")
     names = acquisition if isinstance(acquisition, h5py.Group) else ()
     for item in (h5.find(acquisition, name) for name in names if _is_local(acquisition, name)):
-        kind = item.attrs.get("neurodata_type", "")
-        if isinstance(item, h5py.Group) and kind in (SERIES, SERIES.encode()):
+        if isinstance(item, h5py.Group) and text(item.attrs.get("neurodata_type", "")) == SERIES:
             start = item.get("starting_time")
             if start is not None and "rate" in start.attrs:
                 rates.add(float(start.attrs["rate"]))

@@ -98,7 +98,7 @@ def _subject(metadata: Mapping[str, Any]) -> Any:
     given = {own: metadata[name] for name, own in _SUBJECT.items() if name in metadata}
     if not given:
         return None
-    fields = {name: str(value) for name, value in given.items() if name != "date_of_birth"}
+    fields: dict[str, Any] = {n: str(v) for n, v in given.items() if n != "date_of_birth"}
     if "date_of_birth" in given:
         fields["date_of_birth"] = names.parse_time(given["date_of_birth"], "date_of_birth")
     return Subject(**fields)

@@ -115,7 +115,7 @@ def from_h5py(group: h5py.Group) -> Table:
     columns = {}
     for name in names:
         if name in stored:
-            index = []
+            index: list[h5py.Dataset] = []
             while (longer := f"{name}{'_index' * (len(index) + 1)}") in indices:
                 index.append(h5.dataset(group, longer))
             columns[name] = TableColumn(name, h5.dataset(group, name), tuple(index))

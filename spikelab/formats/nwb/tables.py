@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikelab.formats.nwb.options import SPIKE_TIMES, UNITS, Options
 from spikelab.formats.nwb.plan import Plan
@@ -94,13 +95,13 @@ def units_table(file: NWBFile, plan: Plan, fs_Hz: float | None, options: Options
     )
 
 
-def _ragged(column: Any, ends: np.ndarray) -> list[Any]:
+def _ragged(column: Any, ends: NDArray[np.int64]) -> list[Any]:
     from hdmf.common import VectorIndex
 
     return [column, VectorIndex(name=f"{column.name}_index", data=ends, target=column)]
 
 
-def _compressed(data: np.ndarray, options: Options) -> Any:
+def _compressed(data: NDArray[np.float64], options: Options) -> Any:
     if options.compression != "gzip" or not data.size:
         return data
     from pynwb import H5DataIO

@@ -62,7 +62,13 @@ def read_attributes(
     return (rows if any(rows) else None), unread
 
 
-def _add_column(rows: Rows, column: TableColumn, marks, is_ours: bool, spikes) -> None:
+def _add_column(
+    rows: Rows,
+    column: TableColumn,
+    marks: dict[str, Any],
+    is_ours: bool,
+    spikes: tuple[NDArray[np.int64], NDArray[np.int64] | None],
+) -> None:
     data, index = column.values(), column.ends()
     _check_rows(column, data, index, len(rows))
     if spikes[1] is not None and index is not None and np.array_equal(index, spikes[0]):
@@ -80,13 +86,15 @@ def _is_blank(value: Any) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-def _check_rows(column: TableColumn, data, index, n_units: int) -> None:
+def _check_rows(
+    column: TableColumn, data: NDArray[Any], index: NDArray[np.int64] | None, n_units: int
+) -> None:
     if index is None:
         fits = data.ndim > 0 and len(data) == n_units
     else:
         steps = np.diff(index, prepend=0)
-        fits = len(index) == n_units and (steps >= 0).all()
-        fits = fits and (data.ndim > 0 and (index[-1] if n_units else 0) == len(data))
+        fits = len(index) == n_units and bool((steps >= 0).all())
+        fits = fits and data.ndim > 0 and bool((index[-1] if n_units else 0) == len(data))
     if not fits:
         raise FormatError(
             f"column {column.name!r} does not fit the units",
@@ -166,7 +174,9 @@ def _add_electrodes(rows: Rows, units: Table, electrodes: Table | None) -> None:
         _add_places(rows, electrodes, first)
 
 
-def _resolve(column: TableColumn, flat: NDArray[np.int64], electrodes: Table | None):
+def _resolve(
+    column: TableColumn, flat: NDArray[np.int64], electrodes: Table | None
+) -> tuple[NDArray[np.int64] | None, NDArray[Any]]:
     """Rows of the electrodes table, and the numbers of the electrodes."""
     if electrodes is None or electrodes.ids is None:
         return None, flat

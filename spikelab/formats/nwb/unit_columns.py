@@ -171,8 +171,9 @@ def _storable(text: str) -> bool:
 
 def _pack_ragged(column: Column) -> Packed | None:
     """Numbers or texts of which units have different amounts."""
-    parts = [_vector(value) for value in column.values]
-    if not any(status == PRESENT for status in column.status) or any(p is None for p in parts):
+    vectors = [_vector(value) for value in column.values]
+    parts = [vector for vector in vectors if vector is not None]
+    if len(parts) < len(vectors) or not (column.status == PRESENT).any():
         return None
     full = [part for part in parts if part.size]
     if len({part.dtype.kind in "OU" for part in full}) > 1 or len({p.shape[1:] for p in full}) > 1:

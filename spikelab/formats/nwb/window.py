@@ -46,8 +46,8 @@ def of(
     observed = _observed(units)
     start = _stated(file, "start_time", options.start_time_ms, "start_time_ms", shift_ms)
     length = _stated(file, "length_ms", options.length_ms, "length_ms")
-    is_free = start is None and length is None and observed is not None
-    if is_free and (first < observed[0] or last > observed[1]):
+    is_free = start is None and length is None
+    if is_free and observed and (first < observed[0] or last > observed[1]):
         observed = _widened(observed, flat_ms)
     if start is None:
         start = observed[0] if observed else min(0.0, first)

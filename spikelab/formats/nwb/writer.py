@@ -79,7 +79,14 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
     _check(path, plan)
 
 
-def _build(sd, plan: Plan, given, fs_Hz, options: Options, content: Content):
+def _build(
+    sd: SpikeData,
+    plan: Plan,
+    given: Mapping[str, Any],
+    fs_Hz: float | None,
+    options: Options,
+    content: Content,
+) -> tuple[NWBFile, list[str]]:
     file, placeholders = session.new_file(given, content.uuid(), plan.shift_ms)
     has_device = any(name.startswith("device") for name in given)
     if plan.electrodes.keys or plan.groups or has_device:
