@@ -43,4 +43,4 @@ $(VENV)/.ready-test: pyproject.toml $(VENV)/.ready
 	@touch "$@"
 
 clean:
-	rm -rf $(VENV) .cache .snakemake results work logs
+	rm -rf $(VENV) .cache .snakemake results dandiset work logs

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from spikelab import convert
+from spikelab import convert, dandi
 from spikelab.atomic import replacing_file
 from spikelab.errors import SpikelabError, SpikelabWarning
 
@@ -136,8 +136,28 @@ def export(
             "spikes": sum(map(len, sd.train)),
             "notes": running.notes,
         }
-        with replacing_file(Path(receipt)) as scratch:
-            scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        _write_receipt(receipt, content)
+
+
+def archive(nwb: str, dandiset: str, receipt: str, *, log: str, session: str) -> None:
+    """Place an NWB export in the layout of the DANDI archive, and leave a receipt.
+
+    Parameters
+    ----------
+    nwb, dandiset, receipt, log : str
+        The NWB file and the root of the dandiset; the receipt and the log to write.
+    session : str
+        Name of the session, which names the file where the metadata have no ``session_id``.
+    """
+    with logged(log) as running:
+        made = dandi.archive(nwb, dandiset, session=session)
+        content = {"session": session, "path": str(made), "notes": running.notes}
+        _write_receipt(receipt, content)
+
+
+def _write_receipt(receipt: str, content: Mapping[str, Any]) -> None:
+    with replacing_file(Path(receipt)) as scratch:
+        scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _size(path: Path) -> int:

@@ -19,6 +19,9 @@ SESSION_FILE = "work/sessions/{session}.pkl"
 # Which names a sheet may give is said in its schema; here, what keeps wildcards apart.
 SESSION_WILDCARD = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 RECEIPT = "work/receipts/{session}/{format}.json"
+# NWB files once more, in the layout of the DANDI archive.
+DANDI = "dandi"
+DANDISET = "dandiset"
 
 
 class SetupError(SpikelabError):
@@ -89,11 +92,29 @@ class Plan:
             files.append(RECEIPT.format(session=name, format=format))
             if not FORMATS[format].folder:
                 files.append(result(format).format(session=name))
+            if format == "nwb" and self.archives:
+                files.append(RECEIPT.format(session=name, format=DANDI))
         return files
+
+    @property
+    def archives(self) -> bool:
+        """Whether NWB files are to be placed in a dandiset as well."""
+        return self.config["nwb"]["layout"] == DANDI
+
+    def steps(self, name: str) -> list[tuple[str, str]]:
+        """The jobs of a session, each with the file that shows that it is done."""
+        formats = list(self.formats_of(self.session(name)))
+        if self.archives and "nwb" in formats:
+            formats.append(DANDI)
+        receipts = [(format, RECEIPT.format(session=name, format=format)) for format in formats]
+        return [("ingest", SESSION_FILE.format(session=name)), *receipts]
 
     def export_options(self, format: str) -> dict[str, Any]:
         """What shapes the bytes of an export."""
-        return {"format": format, "options": _given(self.config[format]), "library": __version__}
+        options = _given(self.config[format])
+        if format == "nwb" and options.pop("layout") == DANDI:
+            options["align_start"] = True  # the archive wants no times before zero
+        return {"format": format, "options": options, "library": __version__}
 
     def reading_options(self, name: str) -> dict[str, Any]:
         """What shapes the bytes of a session file."""

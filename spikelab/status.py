@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spikelab.formats.registry import FORMATS
 from spikelab.jobs import ERROR
-from spikelab.plan import RECEIPT, SESSION_FILE, Plan, result
+from spikelab.plan import DANDI, RECEIPT, SESSION_FILE, Plan, result
 
 # Longer lists are summed up.
 MAX_ROWS = 40
@@ -26,6 +26,9 @@ def forget_lost(plan: Plan) -> None:
     for name, format in plan.exports:
         if not Path(result(format).format(session=name)).exists():
             Path(RECEIPT.format(session=name, format=format)).unlink(missing_ok=True)
+    for receipt in Path().glob(RECEIPT.format(session="*", format=DANDI)):
+        if not Path(json.loads(receipt.read_text(encoding="utf-8"))["path"]).exists():
+            receipt.unlink()
 
 
 def outdate_kept(plan: Plan) -> None:
@@ -45,15 +48,10 @@ def outdate_kept(plan: Plan) -> None:
 def failures(plan: Plan) -> list[tuple[str, str, str, Path]]:
     """The jobs that ran and made nothing: session, step, reason, log."""
     found = []
-    for name, session in plan.sessions.items():
-        steps = [("ingest", Path(SESSION_FILE.format(session=name)))]
-        steps += [
-            (format, Path(RECEIPT.format(session=name, format=format)))
-            for format in plan.formats_of(session)
-        ]
-        for step, product in steps:
+    for name in plan.sessions:
+        for step, product in plan.steps(name):
             log = log_of(name, step)
-            if not product.exists() and log.exists():
+            if not Path(product).exists() and log.exists():
                 found.append((name, step, _reason(log), log))
                 if step == "ingest":
                     break

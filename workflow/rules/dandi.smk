@@ -1,0 +1,22 @@
+# The layout of the DANDI archive, where the configuration asks for it (nwb: layout: dandi).
+rule archive_dandi:
+    input:
+        nwb=planning.result("nwb"),
+    output:
+        receipt=planning.RECEIPT.replace("{format}", planning.DANDI),
+    log:
+        f"logs/{planning.DANDI}/{{session}}.log",
+    benchmark:
+        f"work/benchmarks/{planning.DANDI}/{{session}}.tsv"
+    conda:
+        "../envs/spikelab.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb,
+        runtime=runtime,
+    params:
+        library=PLAN.export_options("nwb")["library"],
+    message:
+        "Placing session {wildcards.session} in the dandiset"
+    script:
+        "../scripts/archive.py"
