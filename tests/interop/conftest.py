@@ -1,4 +1,4 @@
-"""Foreign readers that need an environment of their own."""
+"""Exports that all readers share, and readers that need an environment of their own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.interop import sessions
+from tests.interop.spikelab_process import SpikelabProcess
 
-SPIKELAB = "spikelab==0.1.2"
+# With all that its loaders use where they can: pandas for tables of clusters, pynwb.
+SPIKELAB = "spikelab[io,neo]==0.1.2"
 
 
-@pytest.fixture(scope="session")
-def spikelab_python() -> str:
+def find_spikelab() -> str:
     """A Python in which ``import spikelab`` is the SpikeLab library, which has our import name.
 
     ``SPIKELAB_PYTHON`` names one that exists; otherwise it is made once, in ``.venv-interop``.
@@ -27,14 +30,14 @@ def spikelab_python() -> str:
         return given
     folder = REPOSITORY / ".venv-interop"
     folder.mkdir(exist_ok=True)
-    python = folder / SPIKELAB / "bin" / "python"
+    python = folder / "spikelab" / "bin" / "python"
     # Test processes run side by side: the first one makes it, the others wait.
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = python.with_name("installed")
-        if not done.exists():
+        done = folder / "installed"
+        if not done.exists() or done.read_text() != SPIKELAB:
             _install(python)
-            done.touch()
+            done.write_text(SPIKELAB)
     return str(python)
 
 
@@ -42,3 +45,30 @@ def _install(python: Path) -> None:
     venv.create(python.parents[1], clear=True, with_pip=False)
     pip = [sys.executable, "-m", "pip", "--python", str(python)]
     subprocess.run([*pip, "install", "--quiet", SPIKELAB], check=True)
+
+
+@pytest.fixture(scope="session")
+def spikelab_python() -> str:
+    """See :func:`find_spikelab`."""
+    return find_spikelab()
+
+
+@pytest.fixture(scope="session")
+def spikelab_library(spikelab_python, tmp_path_factory) -> Iterator[SpikelabProcess]:
+    """The SpikeLab library, running."""
+    with SpikelabProcess(spikelab_python, tmp_path_factory.mktemp("spikelab")) as library:
+        yield library
+
+
+@pytest.fixture(scope="session")
+def hard_exports(tmp_path_factory) -> tuple[sessions.Source, dict[str, Path]]:
+    """The hard session and its exports."""
+    source = sessions.hard()
+    return source, sessions.export_all(source.sd, tmp_path_factory.mktemp("hard"))
+
+
+@pytest.fixture(scope="session")
+def real_exports(real_recording, tmp_path_factory) -> tuple[sessions.Source, dict[str, Path]]:
+    """The real recording and its exports."""
+    source = sessions.real(real_recording)
+    return source, sessions.export_all(source.sd, tmp_path_factory.mktemp("real"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import shutil
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from neuroconv.datainterfaces import PhySortingInterface
+from phylib.io.model import load_model
+from spikeinterface import extractors
 
 from spikelab import SpikeData, convert
 from spikelab.data_loaders.data_exporters import export_spikedata_to_kilosort
@@ -73,16 +75,7 @@ def folder(request, tmp_path) -> Path:
 
 
 def phylib_model(folder: Path):
-    model = pytest.importorskip("phylib.io.model")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return model.load_model(folder / "params.py")
-
-
-def extractors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("spikeinterface.extractors")
+    return load_model(folder / "params.py")
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -184,7 +177,7 @@ class TestPhylib:
 
 class TestSpikeInterface:
     def test_read_phy(self, folder):
-        sorting = extractors().read_phy(folder)
+        sorting = extractors.read_phy(folder)
         assert sorting.get_unit_ids().tolist() == IDS
         assert sorting.get_sampling_frequency() == FS_HZ
         for unit, samples in zip(IDS, samples_per_unit()):
@@ -196,15 +189,15 @@ class TestSpikeInterface:
         assert sorting.get_property("probe").tolist() == ["A", "A", "B", "B", "A", "B"]
 
     def test_a_slice_of_time(self, folder):
-        sorting = extractors().read_phy(folder).frame_slice(500_000, 900_000)
+        sorting = extractors.read_phy(folder).frame_slice(500_000, 900_000)
         for unit, samples in zip(IDS, samples_per_unit()):
             inside = samples[(samples >= 500_000) & (samples < 900_000)]
             assert np.array_equal(sorting.get_unit_spike_train(unit), inside - 500_000)
 
     def test_read_kilosort(self, folder):
-        sorting = extractors().read_kilosort(folder, remove_empty_units=False)
+        sorting = extractors.read_kilosort(folder, remove_empty_units=False)
         assert sorting.get_unit_ids().tolist() == IDS
-        with_spikes = extractors().read_kilosort(folder)
+        with_spikes = extractors.read_kilosort(folder)
         assert with_spikes.get_unit_ids().tolist() == [3, 7, 50, 20, 21]
         for unit, samples in zip(IDS, samples_per_unit()):
             assert np.array_equal(sorting.get_unit_spike_train(unit), samples)
@@ -212,26 +205,21 @@ class TestSpikeInterface:
     @pytest.mark.parametrize("train", [[[1.0]], [[]], [[], []]])
     def test_one_spike_or_none(self, tmp_path, train):
         export_spikedata_to_kilosort(SpikeData(train, length=10.0), tmp_path, fs_Hz=1000.0)
-        sorting = extractors().read_phy(tmp_path)
+        sorting = extractors.read_phy(tmp_path)
         assert sorting.get_unit_ids().tolist() == list(range(len(train)))
         assert sorting.get_unit_spike_train(0).tolist() == train[0]
 
     def test_no_attributes(self, tmp_path):
         sd = session(neuron_attributes=None)
         export_spikedata_to_kilosort(sd, tmp_path, fs_Hz=FS_HZ)
-        sorting = extractors().read_phy(tmp_path)
+        sorting = extractors.read_phy(tmp_path)
         assert sorting.get_unit_ids().tolist() == [0, 1, 2, 3, 4, 5]
         assert sorting.get_property("ch") is None
 
 
 class TestNeuroconv:
     def test_phy_interface(self, folder):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pytest.importorskip("neuroconv")
-            from neuroconv.datainterfaces import PhySortingInterface
-
-            interface = PhySortingInterface(folder_path=folder)
+        interface = PhySortingInterface(folder_path=folder)
         sorting = interface.sorting_extractor
         assert sorting.get_unit_ids().tolist() == IDS
         for unit, samples in zip(IDS, samples_per_unit()):
@@ -249,7 +237,7 @@ def test_both_tables_list_every_unit(folder):
 
 @pytest.mark.parametrize("sorting", ["read_phy", "read_kilosort"])
 def test_what_spikeinterface_reads_equals_what_we_read(folder, sorting):
-    theirs = getattr(extractors(), sorting)(folder)
+    theirs = getattr(extractors, sorting)(folder)
     ours = convert.load(folder)
     for unit in theirs.get_unit_ids():
         samples = ours.train[IDS.index(unit)] * FS_HZ / 1000

@@ -25,20 +25,6 @@ UNIT_OPTIONS = {"ragged": "spike_times_unit", "group": "group_time_unit", "paire
 RAW = {"raw_dataset": "raw_data", "raw_time_dataset": "raw_time", "raw_time_unit": "ms"}
 TRACES = np.arange(40, dtype=np.int16).reshape(2, 20)
 
-_LOAD = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-from spikelab.data_loaders.data_loaders import load_spikedata_from_hdf5
-path, options = sys.argv[1], json.loads(sys.argv[2])
-bin_size_ms = options.get("raster_bin_size_ms")
-sd = load_spikedata_from_hdf5(path, **options)
-print(json.dumps({
-    "N": int(sd.N), "length": float(sd.length), "start_time": float(sd.start_time),
-    "train": [[float(t) for t in times] for times in sd.train],
-    "raw_data": sd.raw_data.tolist(), "raw_time": sd.raw_time.tolist(),
-    "raster": sd.raster(bin_size_ms).tolist() if bin_size_ms else None,
-}))
-"""
 _EXPORT = """
 import json, sys
 import numpy as np
@@ -60,25 +46,25 @@ def run(python, folder, code, *arguments):
     return json.loads(done.stdout) if done.stdout else None
 
 
-def their_view(python, path, **options):
-    return run(python, path.parent, _LOAD, str(path), json.dumps(options))
+def their_view(library, path, **options):
+    return library.load("load_spikedata_from_hdf5", path, **options)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "samples"])
 @pytest.mark.parametrize("style", STYLES)
-def test_the_library_reads_our_spikes_and_traces(spikelab_python, tmp_path, style, unit):
+def test_the_library_reads_our_spikes_and_traces(spikelab_library, tmp_path, style, unit):
     sd = make_hard_session(raw_data=TRACES, raw_time=30.0)
     path = tmp_path / "ours.h5"
     export_spikedata_to_hdf5(sd, path, style=style, **{UNIT_OPTIONS[style]: unit}, **RAW)
     found = their_view(
-        spikelab_python,
+        spikelab_library,
         path,
         **STYLES[style],
         **{UNIT_OPTIONS[style]: unit},
         **RAW,
         fs_Hz=30_000.0,
     )
-    assert (found["N"], found["start_time"], found["length"]) == (6, 12_000.0, 30_000.0)
+    assert (len(found["train"]), found["start_ms"], found["length_ms"]) == (6, 12_000.0, 30_000.0)
     for theirs, ours in zip(found["train"], sd.train, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-9)
         np.testing.assert_array_equal(np.rint(np.array(theirs) * 30), np.rint(ours * 30))
@@ -86,24 +72,25 @@ def test_the_library_reads_our_spikes_and_traces(spikelab_python, tmp_path, styl
     np.testing.assert_array_equal(found["raw_time"], 12_000.0 + np.arange(20) / 30.0)
 
 
-def test_the_library_reads_our_raster(spikelab_python, tmp_path):
+def test_the_library_reads_our_raster(spikelab_library, tmp_path):
     sd = make_hard_session()
     path = tmp_path / "ours.h5"
     export_spikedata_to_hdf5(sd, path, style="raster", raster_bin_size_ms=20.0)
-    found = their_view(spikelab_python, path, raster_dataset="raster", raster_bin_size_ms=20.0)
+    found = their_view(spikelab_library, path, raster_dataset="raster", raster_bin_size_ms=20.0)
     np.testing.assert_array_equal(found["raster"], sd.raster(20.0))
-    assert (found["N"], found["start_time"]) == (6, 12_000.0)
-    assert found["length"] == pytest.approx(30_000.0)
+    assert (len(found["train"]), found["start_ms"]) == (6, 12_000.0)
+    assert found["length_ms"] == pytest.approx(30_000.0)
 
 
-def test_its_limits_are_its_own(spikelab_python, tmp_path):
+def test_its_limits_are_its_own(spikelab_library, tmp_path):
     """It takes a silent first unit for a leading zero, and drops silent units at the end."""
     path = tmp_path / "ours.h5"
     export_spikedata_to_hdf5(SpikeData([[], [1.0], [2.0]], length=3.0), path)
-    assert their_view(spikelab_python, path, **STYLES["ragged"])["N"] == 2
+    assert len(their_view(spikelab_library, path, **STYLES["ragged"])["train"]) == 2
     assert load_spikedata_from_hdf5(path).N == 3
     export_spikedata_to_hdf5(SpikeData([[1.0], []], length=3.0), path, style="paired")
-    assert their_view(spikelab_python, path, **STYLES["paired"], times_unit="ms")["N"] == 1
+    paired = their_view(spikelab_library, path, **STYLES["paired"], times_unit="ms")
+    assert len(paired["train"]) == 1
     assert load_spikedata_from_hdf5(path).N == 2
 
 

@@ -46,7 +46,8 @@ def find_units(file: h5py.File, options: Options, is_ours: bool) -> Found:
     if is_ours:
         # Custom names in a file of ours are second names for these.
         return Found(f"/{UNITS}", SPIKE_TIMES, SPIKE_TIMES_INDEX)
-    group = _named(file, options.group) or _named(file, UNITS) or _elsewhere(file)
+    asked = _named(file, options.group) or _processed(file, options.group)
+    group = asked or _named(file, UNITS) or _elsewhere(file)
     if group is None:
         raise FormatError(
             "the file has no units table",
@@ -72,9 +73,9 @@ def _named(file: h5py.File, name: str | None) -> h5py.Group | None:
 
 
 def _elsewhere(file: h5py.File) -> h5py.Group | None:
-    """The one group at the root that is a table of units, or looks like one."""
+    """The one table of units anywhere, or the one group at the root that looks like one."""
     groups = [item for name in file if isinstance(item := h5.find(file, name), h5py.Group)]
-    typed = [group for group in groups if text(group.attrs.get("neurodata_type", "")) == "Units"]
+    typed = [file[path] for path in _tables(file)]
     alike = [group for group in groups if _standard_pair(group) or _pair(group)]
     candidates = typed or alike
     return candidates[0] if len(candidates) == 1 else None
@@ -113,13 +114,27 @@ def _is_index(ends: h5py.Dataset, n_units: int) -> bool:
     return bool(values[0] >= 0 and (np.diff(values) >= 0).all())
 
 
-def _other_tables(file: h5py.File) -> str:
-    """Tables of units in places where NWB keeps none, for the error message."""
-    tables: list[str] = []
+def _processed(file: h5py.File, name: str | None) -> h5py.Group | None:
+    """The one table of units of that name in a group, such as ``processing/ecephys``."""
+    if name is None:
+        return None
+    paths = [path for path in _tables(file) if path.rpartition("/")[2] == name]
+    return file[paths[0]] if len(paths) == 1 else None
 
-    def collect(name: str, item: h5py.HLObject) -> None:
+
+def _tables(file: h5py.File) -> list[str]:
+    """Paths of everything that is typed as a table of units."""
+    paths: list[str] = []
+
+    def collect(path: str, item: h5py.HLObject) -> None:
         if text(item.attrs.get("neurodata_type", "")) == "Units":
-            tables.append(name)
+            paths.append(path)
 
     file.visititems(collect)
+    return paths
+
+
+def _other_tables(file: h5py.File) -> str:
+    """Several tables of units, none of them in the place of NWB, for the error message."""
+    tables = _tables(file)
     return f"tables of units at {', '.join(tables)}" if tables else ""
