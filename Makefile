@@ -1,6 +1,10 @@
 # make run     set up, then export the examples to every format
 # make test    set up, then run every test
 # make lint    set up, then check style and workflow
+# make bench   set up, then measure how fast each format is written and read
+# make fuzz    set up, then read damaged files of every format for ten minutes
+# make kill    set up, then stop exports at random moments
+# make table   set up, then write the table of readers in docs/formats.md anew
 # make clean   remove the environment and everything that runs made
 # PYTHON=...   the Python (3.11 or newer) to use; by default the newest on PATH
 
@@ -12,7 +16,7 @@ CORES := all
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint bench fuzz kill table clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +35,18 @@ lint: $(VENV)/.ready-test
 	"$(BIN)/mypy" spikelab
 	"$(BIN)/snakefmt" --check Snakefile workflow
 	"$(BIN)/snakemake" --lint
+
+bench: $(VENV)/.ready
+	"$(BIN)/python" benchmarks/throughput.py
+
+table: $(VENV)/.ready-test
+	"$(BIN)/python" -m tests.interop.table
+
+fuzz: $(VENV)/.ready
+	"$(BIN)/python" benchmarks/fuzz.py
+
+kill: $(VENV)/.ready
+	"$(BIN)/python" benchmarks/kill.py
 
 # The stamps come last: what was interrupted on the way is done again.
 $(VENV)/.ready: pyproject.toml .ci/make-venv

@@ -8,6 +8,7 @@ that the scratch of a killed process is removed by the next one that writes into
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import platform
@@ -21,6 +22,10 @@ from pathlib import Path
 SCRATCH_PREFIX = ".scratch-"
 # An older folder on its way out. It may hold somebody's files: never removed as stale.
 REPLACED_PREFIX = ".replaced-"
+
+# Of Linux, linux/fcntl.h and linux/fs.h.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 # A file name has at most 255 bytes and a character at most 4.
 _TAIL_CHARACTERS = 48
@@ -137,12 +142,19 @@ def replacing_folder(target: Path, *, carry_over: Collection[str] = ()) -> Itera
 def _swap(scratch: Path, target: Path, carry_over: Collection[str]) -> list[Path]:
     """Put `scratch` in the place of `target`; return the older folders moved aside for it.
 
-    Whatever is moved aside hands its `carry_over` to `scratch` first, also the folder of another
-    writer that was faster: so these files are in every folder that is ever in place.
+    Where the system can exchange the two, there is a folder in place at any moment, and `scratch`
+    is the older one afterwards; elsewhere there is none between two renames. Whatever leaves its
+    place hands its `carry_over` to `scratch` first, also the folder of another writer that was
+    faster: so these files are in every folder that is ever in place.
     """
     replaced: list[Path] = []
     try:
         while not _placed(scratch, target):
+            _link_over(target, scratch, carry_over)
+            if _exchanged(scratch, target):
+                # What came meanwhile; then the older folder is waste under the scratch's name.
+                _link_over(scratch, target, carry_over)
+                break
             old = _beside(target, REPLACED_PREFIX)
             with suppress(FileNotFoundError):  # another writer moved it away first
                 target.rename(old)
@@ -164,6 +176,16 @@ def _placed(scratch: Path, target: Path) -> bool:
             return False
         raise
     return True
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two paths change places in one step; False where the system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    paths = os.fsencode(one), os.fsencode(other)
+    return renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0
 
 
 def _link_over(old: Path, new: Path, names: Collection[str]) -> None:

@@ -57,7 +57,7 @@ def _formats(_: argparse.Namespace) -> None:
 
 
 def _inspect(parsed: argparse.Namespace) -> None:
-    entry = _entry(parsed.source_format) or convert.detect(parsed.path)
+    entry = convert.find(parsed.path, parsed.source_format)
     sd = convert.load(parsed.path, entry.name, _options(parsed.read))
     facts = {"path": parsed.path, "format": entry.name} | describe(sd)
     if parsed.json:

@@ -34,8 +34,17 @@ def _typed(value: Any, schema: Schema) -> Any:
         return {}  # a section whose keys are all commented out
     takes_text = "$ref" in schema or schema.get("type", "string") == "string"
     if isinstance(value, str) and (not takes_text or "oneOf" in schema):
-        return yaml.safe_load(value)
+        read = yaml.safe_load(value)
+        # YAML 1.1, which Snakemake reads, takes 1e1 for text.
+        return _number(read) if isinstance(read, str) else read
     return value
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def check(config: Mapping[str, Any], schema: Schema) -> list[OptionError]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from spikelab.atomic import replacing_file, replacing_folder
@@ -15,6 +18,7 @@ from spikelab.errors import (
     MissingFile,
     OptionError,
     SpikelabError,
+    SpikelabWarning,
     TargetError,
 )
 from spikelab.formats import registry
@@ -62,7 +66,7 @@ def load(
         If the content is not what the format asks for; the message names the file.
     """
     source = Path(path)
-    entry = _found(source, format, session)
+    entry = find(source, format, session=session)
     with _reading(source, session):
         return entry.load_module().read(source, _options(entry, options))
 
@@ -101,7 +105,7 @@ def load_source(
     given = dict(options or {})
     if fs_Hz is not None:
         fs_Hz = require_fs(fs_Hz, why="the session")
-    entry = _found(path, format, session)
+    entry = find(path, format, session=session)
     if fs_Hz is not None and "fs_Hz" in entry.option_names():
         given.setdefault("fs_Hz", fs_Hz)
     sd = load(path, entry.name, given, session=session)
@@ -202,8 +206,8 @@ def _folder_format(source: Path) -> str:
     )
 
 
-def _found(path: PathLike, format: str | None, session: str | None) -> Format:
-    """The format of a source, which must exist."""
+def find(path: PathLike, format: str | None = None, *, session: str | None = None) -> Format:
+    """The format of a source, which must exist; arguments and errors as in :func:`load`."""
     with _reading(path, session):
         if not Path(path).exists():
             raise MissingFile("there is no such file or folder", hint="correct the path")
@@ -217,6 +221,14 @@ def _reading(path: PathLike, session: str | None) -> Iterator[None]:
         yield
     except SpikelabError as error:
         raise error.locate(path=path, session=session)
+    except MemoryError as error:
+        raise FormatError(
+            "the source claims more than the memory holds",
+            found=str(error) or "no memory left",
+            hint="read it on a larger machine; a small file that needs so much is damaged",
+            path=path,
+            session=session,
+        ) from error
     except OSError as error:
         raise FormatError(
             "the source cannot be read",
@@ -249,8 +261,7 @@ def _write(sd: SpikeData, target: Path, entry: Format, options: Any) -> None:
                 hint="give another path, or move what is there away",
             )
         if entry.folder:
-            with replacing_folder(target, carry_over=module.carry_over(target)) as scratch:
-                module.write(sd, scratch, options)
+            _write_folder(sd, target, module, options)
         else:
             with replacing_file(target) as scratch:
                 module.write(sd, scratch, options)
@@ -262,3 +273,23 @@ def _write(sd: SpikeData, target: Path, entry: Format, options: Any) -> None:
             found=str(error),
             hint="check the folder, its permissions and the free space of the disk",
         ) from error
+
+
+def _write_folder(sd: SpikeData, target: Path, module: ModuleType, options: Any) -> None:
+    try:
+        keep = module.carry_over(target)
+    except TargetError:
+        # Somebody worked in the folder since. That is in nobody's way where nothing is new.
+        with tempfile.TemporaryDirectory() as folder:
+            module.write(sd, Path(folder), options)
+            if not module.is_same_export(Path(folder), target):
+                raise
+        warnings.warn(
+            f"{target} was changed since its export, and the export is still the same: it is "
+            "left as it is",
+            SpikelabWarning,
+            stacklevel=5,
+        )
+        return
+    with replacing_folder(target, carry_over=keep) as scratch:
+        module.write(sd, scratch, options)

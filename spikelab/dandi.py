@@ -151,7 +151,7 @@ def _facts(path: Path) -> tuple[dict[str, Any], bool, float]:
 
 def _gaps(metadata: Mapping[str, Any], has_electrodes: bool, first_s: float) -> list[str]:
     # DANDI asks for no keywords, and neo opens no file that has them.
-    found = names.archive_gaps({"keywords": UNASSIGNED} | metadata, electrodes=has_electrodes)
+    found = names.archive_gaps({"keywords": UNASSIGNED, **metadata}, electrodes=has_electrodes)
     found += names.problems(metadata)
     if first_s < 0:
         found.append("spike times are negative: export with align_start")

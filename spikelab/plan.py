@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ SESSION_FILE = "work/sessions/{session}.pkl"
 # Which names a sheet may give is said in its schema; here, what keeps wildcards apart.
 SESSION_WILDCARD = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 RECEIPT = "work/receipts/{session}/{format}.json"
+# Stands for a result that is made again because it was removed; temporary.
+RESTORED = "work/restored/{session}/{format}.json"
 # NWB files once more, in the layout of the DANDI archive.
 DANDI = "dandi"
 DANDISET = "dandiset"
@@ -37,6 +40,20 @@ class SetupError(SpikelabError):
 def result(format: str) -> str:
     """Pattern of the path of an export, with the wildcard ``{session}``."""
     return "results/{session}/{session}" + FORMATS[format].suffix
+
+
+def proof(session: str, format: str) -> str:
+    """The file for Snakemake to ask for, so that an export is there.
+
+    This is its receipt, and for an export that was removed since, the product of a rule of its
+    own: a receipt of what is gone does not make Snakemake run anything, and parsing a workflow
+    (for a dry run, say) must not remove it.
+    """
+    receipt = Path(RECEIPT.format(session=session, format=format))
+    is_output = format in FORMATS and not FORMATS[format].folder
+    if is_output or not receipt.exists() or Path(json.loads(receipt.read_text())["path"]).exists():
+        return str(receipt)
+    return RESTORED.format(session=session, format=format)
 
 
 @dataclass(frozen=True)
@@ -89,11 +106,11 @@ class Plan:
         sessions = dict.fromkeys(name for name, _ in pairs)
         files = [SESSION_FILE.format(session=name) for name in sessions]
         for name, format in pairs:
-            files.append(RECEIPT.format(session=name, format=format))
+            files.append(proof(name, format))
             if not FORMATS[format].folder:
                 files.append(result(format).format(session=name))
             if format == "nwb" and self.archives:
-                files.append(RECEIPT.format(session=name, format=DANDI))
+                files.append(proof(name, DANDI))
         return files
 
     @property

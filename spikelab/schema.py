@@ -87,6 +87,8 @@ def in_words(schema: Schema) -> str:
     words = [text, *(f"{word} {schema[key]}" for key, word in limits.items() if key in schema)]
     if "properties" in schema:
         words.append(f"({', '.join(schema['properties'])})")
+    if schema.get("minItems"):
+        words.append("with at least one entry")
     if schema.get("uniqueItems"):
         words.append("without repetitions")
     if "pattern" in schema:

@@ -33,6 +33,7 @@ READING_COLUMNS: Mapping[str, frozenset[str]] = {
     "dataset": frozenset({"hdf5_raw"}),
     "reader": frozenset({"spikeinterface"}),
 }
+_FILES = frozenset(name for name, entry in FORMATS.items() if not entry.folder)
 _NUMBERS = ("fs_hz", "length_ms", "start_time_ms")
 
 
@@ -247,6 +248,9 @@ class _Row:
             )
         elif folder and not source.is_dir():
             self.refuse("source", "a Kilosort/Phy session is a folder, not a file", found=text)
+        elif source.is_dir() and self.values.get("format") in _FILES:
+            what = f"a source of the format {self.values['format']} is a file, not a folder"
+            self.refuse("source", what, found=text)
         elif folder and "fs_hz" not in self.values and not (source / "params.py").exists():
             self.refuse(
                 "fs_hz",

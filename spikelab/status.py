@@ -9,26 +9,19 @@ from pathlib import Path
 
 from spikelab.formats.registry import FORMATS
 from spikelab.jobs import ERROR
-from spikelab.plan import DANDI, RECEIPT, SESSION_FILE, Plan, result
+from spikelab.plan import RECEIPT, SESSION_FILE, Plan, result
 
 # Longer lists are summed up.
 MAX_ROWS = 40
 MAX_FAILURES = 20
+# The clock of a file server and ours may differ.
+CLOCK_SLACK_S = 5
+NO_MESSAGE = "the job ended without a message: killed, or out of memory or time"
 
 
 def log_of(session: str, step: str) -> Path:
     """The log of a job; `step` is ``ingest`` or the format of an export."""
     return Path("logs", step, f"{session}.log")
-
-
-def forget_lost(plan: Plan) -> None:
-    """Remove the receipts of results that are gone, so that Snakemake makes them again."""
-    for name, format in plan.exports:
-        if not Path(result(format).format(session=name)).exists():
-            Path(RECEIPT.format(session=name, format=format)).unlink(missing_ok=True)
-    for receipt in Path().glob(RECEIPT.format(session="*", format=DANDI)):
-        if not Path(json.loads(receipt.read_text(encoding="utf-8"))["path"]).exists():
-            receipt.unlink()
 
 
 def outdate_kept(plan: Plan) -> None:
@@ -39,50 +32,71 @@ def outdate_kept(plan: Plan) -> None:
     asked for.
     """
     for name, format in plan.exports:
-        target = Path(result(format).format(session=name))
-        parts = [RECEIPT.format(session=name, format=format), SESSION_FILE.format(session=name)]
-        if target.is_file() and not all(Path(part).exists() for part in parts):
-            os.utime(target, (0, 0))
+        if _is_kept(name, format) and _result(name, format).is_file():
+            os.utime(_result(name, format), (0, 0))
 
 
-def failures(plan: Plan) -> list[tuple[str, str, str, Path]]:
-    """The jobs that ran and made nothing: session, step, reason, log."""
+def failures(plan: Plan, since: float) -> list[tuple[str, str, str, Path]]:
+    """The jobs of a run that made nothing: session, step, reason, log.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of the run.
+    since : float
+        When the run began, in seconds since 1970: older logs tell of other runs.
+    """
     found = []
     for name in plan.sessions:
         for step, product in plan.steps(name):
             log = log_of(name, step)
-            if not Path(product).exists() and log.exists():
-                found.append((name, step, _reason(log), log))
-                if step == "ingest":
-                    break
+            if not log.exists() or log.stat().st_mtime < since - CLOCK_SLACK_S:
+                continue
+            reason = _reason(log)
+            if reason or not Path(product).exists():
+                found.append((name, step, reason or NO_MESSAGE, log))
     return found
 
 
-def _reason(log: Path) -> str:
+def _reason(log: Path) -> str | None:
     lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     if lines and lines[-1].startswith(ERROR):
         return lines[-1].removeprefix(ERROR).removeprefix(f"session {log.stem}: ")
-    return "the job ended without a message: killed, or out of memory or time"
+    return None
 
 
-def failure_report(plan: Plan) -> str:
-    """What failed, why, where the log is, and what to type next."""
-    failed = failures(plan)
-    made = sum(
-        Path(RECEIPT.format(session=name, format=format)).exists() for name, format in plan.exports
-    )
+def failure_report(plan: Plan, since: float) -> str:
+    """What failed, why, where the log is, and what to type next; arguments as in `failures`."""
+    failed = failures(plan, since)
+    made = [pair for pair in plan.exports if _is_made(*pair)]
+    kept = [pair for pair in plan.exports if _is_kept(*pair)]
+    older = f" {len(kept)} older ones are kept." if kept else ""
     sessions = len({name for name, *_ in failed})
-    lines = [
-        "",
-        f"{made} of {len(plan.exports)} exports are made. Sessions that failed: {sessions}",
-    ]
+    lines = ["", f"{len(made)} of {len(plan.exports)} exports are made.{older}"]
+    lines += [f"Sessions that failed: {sessions}"] if failed else []
     for name, step, reason, log in failed[:MAX_FAILURES]:
         what = "could not be read" if step == "ingest" else f"{step} could not be written"
         lines += [f"  {name}: {what}", f"    {reason}", f"    log: {log}"]
     if len(failed) > MAX_FAILURES:
         lines.append(f"  ... and {len(failed) - MAX_FAILURES} more, see the folder logs")
-    lines += ["Correct this, then give the same command again: only what is missing runs.", ""]
-    return "\n".join(lines)
+    if failed:
+        lines.append("Correct this, then give the same command again: only what is missing runs.")
+    else:
+        lines.append("No job left a message: what stopped the run is said above.")
+    return "\n".join([*lines, ""])
+
+
+def _is_made(name: str, format: str) -> bool:
+    parts = (RECEIPT.format(session=name, format=format), SESSION_FILE.format(session=name))
+    return _result(name, format).exists() and all(Path(part).exists() for part in parts)
+
+
+def _is_kept(name: str, format: str) -> bool:
+    return _result(name, format).exists() and not _is_made(name, format)
+
+
+def _result(name: str, format: str) -> Path:
+    return Path(result(format).format(session=name))
 
 
 def table(plan: Plan) -> str:

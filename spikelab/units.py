@@ -133,9 +133,11 @@ def to_ms(values: ArrayLike, unit: str, fs_Hz: float | None = None) -> NDArray[n
     times = np.asarray(values, dtype=np.float64)
     if unit == "ms":
         return times
-    if unit == "s":
-        return times * MS_PER_S
-    return times * MS_PER_S / require_fs(fs_Hz, why="samples")
+    # What overflows becomes infinite, and no session takes that.
+    with np.errstate(over="ignore"):
+        if unit == "s":
+            return times * MS_PER_S
+        return times * MS_PER_S / require_fs(fs_Hz, why="samples")
 
 
 def round_off_ms(unit: str, end_ms: float, fs_Hz: float | None = None) -> float:

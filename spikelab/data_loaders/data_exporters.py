@@ -184,7 +184,7 @@ def export_spikedata_to_kilosort(
         "spike_times_file": spike_times_file,
         "spike_clusters_file": spike_clusters_file,
         "time_unit": time_unit,
-        "cluster_ids": None if cluster_ids is None else tuple(cluster_ids),
+        "cluster_ids": cluster_ids,
     }
     target = convert.save(sd, folder, "kilosort", options)
     return str(target / spike_times_file), str(target / spike_clusters_file)

@@ -51,8 +51,8 @@ def reading(path: Path) -> Iterator[h5py.File]:
             yield file
     except SpikelabError as error:
         raise error.locate(path=path)
-    except (OSError, RuntimeError, KeyError) as error:
-        # What HDF5 reports of damaged files comes as any of these.
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        # What h5py reports of damaged files comes as any of these.
         raise FormatError(
             "part of the HDF5 file cannot be read; it may be damaged", found=str(error), path=path
         ) from error
@@ -254,7 +254,9 @@ def numbers(file: h5py.Group, name: str, *, ndim: int, kinds: str = "iuf") -> ND
 
 def contents(group: h5py.Group, limit: int = 12) -> str:
     """What is at the top of a file, in one line for an error message."""
-    names = [f"{name}{_shape(group, name)}" for name, _ in zip(sorted(group), range(limit))]
+    # Damaged names, which are no text, come as bytes.
+    members = sorted(group, key=ascii)[:limit]
+    names = [f"{name}{_shape(group, name)}" for name in members]
     more = len(group) - len(names)
     return (", ".join(names) or "nothing") + (f" and {more} more" if more else "")
 

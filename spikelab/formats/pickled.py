@@ -11,6 +11,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,14 @@ class Options:
     protocol: int | None = None
 
     def __post_init__(self) -> None:
-        known = type(self.protocol) is int and -1 <= self.protocol <= DEFAULT_PROTOCOL
-        if self.protocol is not None and not known:
+        protocol = self.protocol
+        if protocol is None:
+            return
+        is_number = isinstance(protocol, Integral) and not isinstance(protocol, bool)
+        if not (is_number and -1 <= protocol <= DEFAULT_PROTOCOL):
             raise OptionError(
                 "there is no such pickle protocol",
-                found=self.protocol,
+                found=repr(protocol),
                 allowed=f"0 to {DEFAULT_PROTOCOL}, or -1 for the highest",
             )
 
@@ -149,7 +153,7 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
     vars(twin).update(_state_of(sd))
     with path.open("wb") as file:
         protocol = DEFAULT_PROTOCOL if options.protocol is None else options.protocol
-        pickler = pickle.Pickler(file, protocol)
+        pickler = pickle.Pickler(file, int(protocol))
         # Without a memo the bytes depend on values alone, not on which of them are one object.
         pickler.fast = True
         pickler.dump(twin)

@@ -8,7 +8,7 @@ Every entry names a module with
   for a folder an empty folder that exists;
 * for folders, ``carry_over(path) -> set of str``: the names in an older folder that are somebody
   else's and must be kept. It raises :class:`~spikelab.errors.TargetError` where a new export
-  would destroy work.
+  would destroy work, unless ``is_same_export(new, old) -> bool`` says that it brings nothing new.
 
 The modules are imported only when they are used.
 """

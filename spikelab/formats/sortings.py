@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikelab import trains
-from spikelab.errors import OptionError
+from spikelab.errors import AssumptionWarning, OptionError
 from spikelab.spikedata.attributes import ELECTRODE_KEYS, UNIT_ID
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import MS_PER_S, require_fs, round_off_ms, to_ms
@@ -65,6 +66,7 @@ def from_sorting(
     own_fs = sampling_frequency is None
     fs_Hz = sorting.get_sampling_frequency() if own_fs else sampling_frequency
     fs_Hz = require_fs(fs_Hz, why="the sorting")
+    _warn_of_another_rate(sorting.get_sampling_frequency(), fs_Hz)
     ids = list(sorting.get_unit_ids())
     chosen = _positions(ids, unit_ids)
     frames = [
@@ -113,6 +115,16 @@ def _positions(ids: list[Any], wanted: Sequence[int | str] | None) -> list[int]:
             allowed=", ".join(map(str, ids)),
         )
     return [where[unit_id] for unit_id in wanted]
+
+
+def _warn_of_another_rate(stated: float | None, used: float) -> None:
+    if stated is not None and float(stated) != used:
+        warnings.warn(
+            f"the sorting states {stated} Hz, and is read at {used} Hz as asked for: every time "
+            "in ms changes accordingly",
+            AssumptionWarning,
+            stacklevel=4,
+        )
 
 
 def _clock(

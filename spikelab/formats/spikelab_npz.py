@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -30,6 +32,11 @@ _BROKEN = (
     NotImplementedError,
     RuntimeError,
     ValueError,
+)
+# What numpy raises for headers and sizes that make no sense.
+_BAD_ARRAY = (
+    *(ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError),
+    *(SyntaxError, tokenize.TokenError),
 )
 _TEXTS = ("peak_sign", "max_channel_id")
 
@@ -95,7 +102,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> Any:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        shape, _, dtype = read_header(content)
+        with warnings.catch_warnings():
+            # About headers of Python 2, and those that damage makes look like code.
+            warnings.simplefilter("ignore")
+            shape, _, dtype = read_header(content)
         if dtype.hasobject:
             array = safe_pickle.loads(content.read())
         else:
@@ -105,7 +115,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> Any:
                 raise ValueError(f"{n_bytes} bytes for shape {shape} of {dtype}")
             content.seek(0)
             array = np.lib.format.read_array(content, allow_pickle=False)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except _BAD_ARRAY as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"{name} is damaged", found=str(error)) from error

@@ -158,5 +158,6 @@ def _check(traces: NDArray[np.generic], threshold_sigma: float, direction: str) 
         raise OptionError(
             "direction is unknown", found=direction, allowed=", ".join(get_args(Direction))
         )
-    if not np.isfinite(threshold_sigma) or threshold_sigma <= 0:
+    is_number = isinstance(threshold_sigma, Real) and np.isfinite(threshold_sigma)
+    if not is_number or threshold_sigma <= 0:
         raise OptionError("threshold_sigma must be a number above zero", found=threshold_sigma)

@@ -221,6 +221,12 @@ def test_asking_for_raw_traces_of_a_session_without_any_is_stated_in_the_file(tm
     assert load_spikedata_from_hdf5(tmp_path / "session.h5", **RAW).raw_data.size == 0
 
 
+def test_raw_traces_that_nobody_wrote_cannot_be_read(tmp_path):
+    export_spikedata_to_hdf5(SESSION, tmp_path / "session.h5")
+    with pytest.raises(OptionError, match="the file states that it has none"):
+        load_spikedata_from_hdf5(tmp_path / "session.h5", **RAW)
+
+
 def test_raw_traces_are_left_out_unless_asked_for(tmp_path):
     sd = SpikeData([[0.5]], length=2.0, raw_data=np.ones((1, 4)), raw_time=2.0)
     assert round_trip(sd, tmp_path).raw_data.shape == (0, 0)

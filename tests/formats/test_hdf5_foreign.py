@@ -428,3 +428,42 @@ def test_a_file_open_elsewhere(tmp_path):
 def test_a_missing_file_is_no_format_error(tmp_path):
     with pytest.raises(MissingFile):
         load_spikedata_from_hdf5_raw_thresholded(tmp_path / "gone.h5", "raw", fs_Hz=1.0)
+
+
+# -- damage ---------------------------------------------------------------------------------------
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    path = make(tmp_path, other=[1.0])
+    with h5py.File(path, "r+") as file:
+        file[b"\xff\xfe"] = [1.0]
+    with pytest.raises(FormatError, match="can't decode"):
+        convert.load(path, "hdf5_ragged")
+
+
+def test_a_type_that_numpy_has_not_is_refused(tmp_path):
+    path = make(tmp_path, spike_times=[0.25], spike_times_index=[1])
+    with h5py.File(path, "r+") as file:
+        broad = h5py.h5t.IEEE_F64LE.copy()
+        broad.set_size(64)
+        broad.set_precision(512)
+        broad.set_fields(511, 400, 111, 0, 400)
+        h5py.h5a.create(file.id, b"length_ms", broad, h5py.h5s.create(h5py.h5s.SCALAR))
+    with pytest.raises(FormatError, match="damaged"):
+        convert.load(path, "hdf5_ragged")
+
+
+@pytest.mark.parametrize("bin_size_ms", [1.0, 1e300])
+def test_counts_that_would_fill_the_memory_are_refused(tmp_path, bin_size_ms):
+    raster = np.zeros((2, 10), dtype=np.int64)
+    raster[0, 3] = 2**44
+    path = make(tmp_path, raster=raster)
+    options = {"raster_bin_size_ms": bin_size_ms}
+    with pytest.raises(FormatError, match=r"no spike counts|more than the memory"):
+        convert.load(path, "hdf5_raster", options)
+
+
+def test_times_that_overflow_are_refused(tmp_path):
+    path = make(tmp_path, spike_times=[0.25, 1e308], spike_times_index=[2])
+    with pytest.raises(InvalidSpikeData):
+        convert.load(path, "hdf5_ragged")

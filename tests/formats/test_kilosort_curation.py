@@ -10,7 +10,7 @@ import pytest
 
 from spikelab import SpikeData, convert
 from spikelab.data_loaders.data_exporters import export_spikedata_to_kilosort
-from spikelab.errors import FormatError, TargetError
+from spikelab.errors import FormatError, SpikelabWarning, TargetError
 from spikelab.formats import kilosort
 
 
@@ -97,9 +97,17 @@ class TestRefusing:
         (folder / name).write_text(text)
         before = content(folder)
         with pytest.raises(TargetError, match="would destroy curation") as caught:
-            export(folder)
+            export(folder, length=60.0)
         assert name in str(caught.value)
         assert "move the folder away" in str(caught.value)
+        assert content(folder) == before
+
+    def test_a_curated_export_is_left_alone_where_nothing_is_new(self, tmp_path):
+        folder = export(tmp_path / "a")
+        (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n3\tnoise\n")
+        before = content(folder)
+        with pytest.warns(SpikelabWarning, match="left as it is"):
+            export(folder)
         assert content(folder) == before
 
     @pytest.mark.parametrize(

@@ -409,3 +409,26 @@ class TestHostileArrays:
         os.mkfifo(tmp_path / "spike_times.npy")
         with pytest.raises(MissingFile, match="has no spike_times"):
             convert.load(tmp_path)
+
+
+class TestDamage:
+    def test_backslashes_of_windows_are_no_warning(self, tmp_path):
+        params = "dat_path = 'C:\\data\\rec.bin'\nsample_rate = 1000.\n"
+        assert convert.load(sorter_folder(tmp_path, params__py=params)).metadata["fs_Hz"] == 1000.0
+
+    def test_a_cluster_with_a_negative_id_has_no_place_in_the_map(self, tmp_path):
+        clusters = np.array([-1, 0, -1, -(2**24), -1])
+        sorter_folder(tmp_path, templates__npy=None, spike_clusters__npy=clusters)
+        assert attribute(convert.load(tmp_path), "electrode") == {-(2**24): None, -1: None, 0: 7}
+
+    def test_a_header_of_python_2_is_no_warning(self, tmp_path):
+        header = b"{'descr': '<u8', 'shape': (5L,), 'fortran_order': False}"
+        array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        sorter_folder(tmp_path, spike_times__npy=array + np.array(TIMES, "<u8").tobytes())
+        assert trains_of(convert.load(tmp_path))[2] == [10.0, 30.0, 50.0]
+
+    @pytest.mark.parametrize("value", [-1e30, 1e30])
+    def test_ids_beyond_int64_are_refused(self, tmp_path, value):
+        sorter_folder(tmp_path, spike_clusters__npy=np.array([value, 0, 1, 2, 3]))
+        with pytest.raises(FormatError, match="beyond int64"):
+            convert.load(tmp_path)

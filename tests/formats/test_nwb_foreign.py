@@ -357,3 +357,24 @@ class TestHostile:
         for path, message in ((text, "no HDF5"), (short, "truncated")):
             with pytest.raises(FormatError, match=message):
                 read(path, Options())
+
+
+def test_devices_and_groups_that_lead_nowhere_are_passed_over(tmp_path):
+    path = minimal(tmp_path / "m.nwb")
+    with h5py.File(path, "r+") as file:
+        for place in ("general/devices/probe", "general/extracellular_ephys/g"):
+            file[place] = h5py.SoftLink("/nowhere")
+    found = read(path, Options(prefer_pynwb=False))
+    assert [times.tolist() for times in found.train] == [[500.0, 1500.0], [1000.0]]
+
+
+def test_what_pynwb_cannot_make_objects_of_is_read_without_it(tmp_path):
+    path = store(with_electrodes(new_file()), tmp_path / "m.nwb")
+    with h5py.File(path, "r+") as file:
+        del file["general/extracellular_ephys/g/device"]
+        file["units/spike_times"] = [0.5]
+        file["units/spike_times_index"] = [1]
+        file["units/id"] = [0]
+    with pytest.warns(AssumptionWarning, match="ConstructError"):
+        found = read(path, Options())
+    assert [times.tolist() for times in found.train] == [[500.0]]

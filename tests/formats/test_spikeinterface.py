@@ -10,7 +10,13 @@ import pytest
 
 from spikelab import convert
 from spikelab.data_loaders.data_loaders import load_spikedata_from_spikeinterface as take_over
-from spikelab.errors import FormatError, InvalidSpikeData, MissingDependency, OptionError
+from spikelab.errors import (
+    AssumptionWarning,
+    FormatError,
+    InvalidSpikeData,
+    MissingDependency,
+    OptionError,
+)
 from spikelab.formats import spikeinterface as format_module
 
 FS_HZ = 25_000.0
@@ -52,7 +58,8 @@ class TestLookalikes:
         assert sd.metadata["fs_Hz"] == FS_HZ
 
     def test_the_rate_can_be_given(self):
-        sd = take_over(self.sorting, sampling_frequency=50_000.0)
+        with pytest.warns(AssumptionWarning, match="is read at 50000.0 Hz as asked for"):
+            sd = take_over(self.sorting, sampling_frequency=50_000.0)
         assert sd.train[0].tolist() == [0.5, 1.0]
         assert sd.metadata["fs_Hz"] == 50_000.0
 

@@ -156,3 +156,21 @@ def test_flipped_bytes_give_a_session_or_an_error_of_ours(tmp_path_factory, comp
         assert "flipped.npz" in str(error)
     else:
         assert found.N == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f8', 'shape': (), 'fortran_order': False, (\0",
+        b"{'descr': '<f8', 'shape': (1L,), 'fortran_order': False}",
+        rb"{'descr': '\o', 'shape': (), 'fortran_order': False}",
+    ],
+)
+def test_a_header_that_is_no_header_is_refused_without_other_warnings(tmp_path, path, header):
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    damaged = tmp_path / "damaged.npz"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(damaged, "w") as made:
+        made.writestr("units.npy", archive.read("units.npy"))
+        made.writestr("fs.npy", array)
+    with pytest.raises(FormatError, match="fs is damaged"):
+        convert.load(damaged)

@@ -325,7 +325,35 @@ def test_a_swap_that_fails_halfway_puts_the_older_folder_back(tmp_path, monkeypa
         return False
 
     monkeypatch.setattr(atomic, "_placed", placed)
+    monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
     with pytest.raises(OSError, match="read-only"):
         write_folder(target, "b")
     assert names(target) == ["a"]
+    assert names(tmp_path) == ["s"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders in one step")
+def test_a_folder_is_in_its_place_at_any_moment(tmp_path, monkeypatch):
+    """Looked at in the moments in which files of others are taken over."""
+    target = tmp_path / "s"
+    write_folder(target, "a", "note", "late")
+    link, seen = atomic._link, []
+
+    def watched(source, place):
+        seen.append((target / "a").exists())
+        link(source, place)
+
+    monkeypatch.setattr(atomic, "_link", watched)
+    write_folder(target, "a", carry_over={"note", "late"})
+    assert seen == [True, True]
+    assert names(target) == ["a", "late", "note"]
+    assert names(tmp_path) == ["s"]
+
+
+def test_without_an_exchange_a_folder_is_swapped_by_renaming(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
+    target = tmp_path / "s"
+    write_folder(target, "a", "note", "stale")
+    write_folder(target, "a", carry_over={"note"})
+    assert names(target) == ["a", "note"]
     assert names(tmp_path) == ["s"]

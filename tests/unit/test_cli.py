@@ -65,6 +65,8 @@ def test_convert_takes_formats_and_options(pickled, tmp_path, hard_session):
     ("words", "expected"),
     [
         (["convert", "no.pkl", "a.nwb"], "no.pkl: there is no such file"),
+        (["inspect", "no.pkl"], "no.pkl: there is no such file"),
+        (["inspect", "."], "the folder holds no session that is known; found a.pkl"),
         (["convert", "{pickled}", "a.xyz"], "does not tell its format"),
         (["convert", "{pickled}", "a.h5", "--to", "hdf5_rugged"], "did you mean hdf5_ragged?"),
         (["convert", "{pickled}", "a.raster.h5"], "raster_bin_size_ms"),

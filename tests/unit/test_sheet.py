@@ -97,6 +97,7 @@ def test_unsafe_names(tmp_path, name):
         ("fs_hz", "30,5", "found 30,5; allowed: a number above 0"),
         ("length_ms", "5", "a source of the format pickle is not read with it"),
         ("dataset", "x", "allowed: for hdf5_raw"),
+        ("exports", ",", "column exports: the value is not usable; found []"),
         ("exports", "nwb,hdf5_raw", "column exports: the value is unknown; found hdf5_raw"),
         ("session_start_time", "2024-05-06T10:00:00", "has no time zone"),
         ("sex", "female", "sex must be"),
@@ -106,6 +107,18 @@ def test_cells_that_cannot_be_used(tmp_path, columns, cells, part):
     found = one(tmp_path, f"session\tsource\tformat\t{columns}", f"x\ta.pkl\tpickle\t{cells}")
     assert len(found) == 1
     assert part in found[0]
+
+
+def test_a_folder_where_a_file_belongs(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (problem,) = one(tmp_path, "session\tsource\tformat", "s1\tfolder\tnwb")
+    assert "a source of the format nwb is a file, not a folder; found folder" in problem
+
+
+def test_numbers_as_people_write_them():
+    assert config.typed({"hdf5_raster": {"raster_bin_size_ms": "1e1"}}, CONFIG) == {
+        "hdf5_raster": {"raster_bin_size_ms": 10.0}
+    }
 
 
 def test_an_unknown_column_hides_no_problem_of_the_lines(tmp_path):

@@ -49,7 +49,7 @@ def test_complete_sessions_are_placed_and_the_others_say_what_they_lack(project:
     project.sheet("early data/early.pkl pickle . nwb")
     assert "Nothing to be done" in project.run().text
     placed.unlink()
-    assert project.run("--dry-run").jobs == {"archive_dandi": 1}
+    assert project.run("--dry-run").jobs == {"restore_dandi": 1}
     shutil.rmtree(project.folder / "dandiset")
     assert project.run().code == 0
     assert placed.exists()

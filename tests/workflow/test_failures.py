@@ -76,6 +76,10 @@ def test_one_bad_session_does_not_stop_the_others(project):
     assert "Traceback" in log
     assert log.splitlines()[-1].startswith("error: session bad: data/bad.pkl: ")
 
+    unread = project.run("results/good/nothing.xyz")
+    assert unread.code == 1
+    assert "bad:" not in unread.text, "a failure of another run"
+
     project.source("bad")
     again = project.run()
     assert again.code == 0, again.text
@@ -113,8 +117,10 @@ def test_a_failed_reading_is_not_forgotten(project, target):
     assert project.run().code == 0
     older = project.result("a", ".pkl").read_bytes()
     source.write_bytes(b"junk")
-    assert project.run(*target).code == 1
-    assert project.run(*target).code == 1
+    for _ in range(2):
+        failed = project.run(*target)
+        assert failed.code == 1
+        assert "0 of 1 exports are made. 1 older ones are kept." in failed.text
     assert project.result("a", ".pkl").read_bytes() == older
     project.source("one", seed=3)
     assert project.run(*target).code == 0
@@ -129,6 +135,14 @@ def test_a_curated_folder_is_never_deleted(project):
     groups = folder / "cluster_group.tsv"
     groups.write_text(groups.read_text().replace("unsorted", "good"))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    metadata = tiny_session().metadata | {"lab": "another"}
+    project.source("one", metadata=metadata)
+    same = project.run()
+    assert same.code == 0, "nothing new for the folder"
+    assert same.jobs == {"ingest": 1, "export_kilosort": 1}
+    assert "left as it is" in same.text
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
     project.source("one", seed=5)
     for target in ((), ("results/a/a_kilosort",)):

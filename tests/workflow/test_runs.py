@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -154,9 +155,31 @@ def test_a_removed_result_is_made_again(project):
     for path in project.result("a", "_kilosort").iterdir():
         path.unlink()
     project.result("a", "_kilosort").rmdir()
-    assert planned(project) == {"export_hdf5": 1, "export_kilosort": 1}
+    assert planned(project) == {"export_hdf5": 1, "restore_kilosort": 1}
     assert project.run("results/a/a_kilosort", "results/a/a.group.h5").code == 0
     assert (project.result("a", "_kilosort") / "params.py").exists()
+    assert planned(project) == {}
+
+
+def test_a_folder_that_is_asked_for_by_name_only_is_made_again(project):
+    project.source("one")
+    project.sheet("a data/one.pkl pickle . pickle")
+    folder = project.result("a", "_kilosort")
+    for _ in range(2):
+        assert project.run("results/a/a_kilosort").code == 0
+        assert (folder / "params.py").exists()
+        shutil.rmtree(folder)
+
+
+def test_results_that_are_away_during_a_dry_run_need_nothing_when_they_are_back(project):
+    project.source("one")
+    project.sheet("a data/one.pkl pickle . kilosort,nwb")
+    assert project.run().code == 0
+    results, elsewhere = project.folder / "results", project.folder / "elsewhere"
+    results.rename(elsewhere)
+    assert planned(project) == {"export_nwb": 1, "restore_kilosort": 1}
+    elsewhere.rename(results)
+    assert planned(project) == {}
 
 
 def test_from_elsewhere_with_the_delivered_configuration(project):

@@ -2,6 +2,7 @@
 import os
 import shlex
 import sys
+import time
 
 from snakemake.exceptions import WorkflowError
 
@@ -20,8 +21,7 @@ try:
 except SpikelabError as error:
     raise WorkflowError(str(error)) from None
 
-if workflow.is_main_process:
-    status.forget_lost(PLAN)
+STARTED = time.time()
 
 
 wildcard_constraints:
@@ -49,17 +49,17 @@ def session_file(wildcards):
     return planning.SESSION_FILE.format(session=known_session(wildcards))
 
 
-def folder_receipt(wildcards):
-    """The receipt of a Kilosort/Phy folder.
+def folder_proof(wildcards):
+    """What shows that the Kilosort/Phy folder of a session is there.
 
     A folder without receipt is an older one, kept because a new export failed: the session file
     besides is a change of input, which makes Snakemake try again.
     """
     name = known_session(wildcards)
-    receipt = planning.RECEIPT.format(session=name, format="kilosort")
+    proof = planning.proof(name, "kilosort")
     folder = planning.result("kilosort").format(session=name)
-    outdated = Path(folder).exists() and not Path(receipt).exists()
-    return [receipt, session_file(wildcards)] if outdated else receipt
+    outdated = Path(folder).exists() and not Path(proof).exists()
+    return [proof, session_file(wildcards)] if outdated else proof
 
 
 def hdf5_options(wildcards):

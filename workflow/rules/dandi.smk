@@ -20,3 +20,9 @@ rule archive_dandi:
         "Placing session {wildcards.session} in the dandiset"
     script:
         "../scripts/archive.py"
+
+
+# The same for a file that was removed since: its receipt alone would not bring it back.
+use rule archive_dandi as restore_dandi with:
+    output:
+        receipt=temp(planning.RESTORED.replace("{format}", planning.DANDI)),

@@ -24,11 +24,17 @@ rule export_kilosort:
         "../scripts/export.py"
 
 
+# The same for a folder that was removed since: its receipt alone would not bring it back.
+use rule export_kilosort as restore_kilosort with:
+    output:
+        receipt=temp(planning.RESTORED.replace("{format}", "kilosort")),
+
+
 # For those who ask for the folder by its name. There is nothing to do once the receipt is there,
 # and a rule that runs nothing deletes nothing.
 rule kilosort_folder:
     input:
-        folder_receipt,
+        folder_proof,
     output:
         directory(planning.result("kilosort")),
     message:

@@ -107,6 +107,13 @@ def for_reading(file: h5py.File, options: CommonOptions, style: str) -> Layout:
         If the file's description of itself is damaged.
     """
     stated = header.read(file)
+    looked_for = options.raw_dataset is not None and "raw_dataset" not in stated.options
+    if looked_for and stated.style and not stated.has_raw:
+        raise OptionError(
+            "raw traces are asked for, and the file states that it has none",
+            found=f"raw_dataset={options.raw_dataset!r}",
+            hint="leave raw_dataset and raw_time_dataset out",
+        )
     if stated.style not in (None, style):
         raise OptionError(
             "the file is of another style", found=f"hdf5_{stated.style}", allowed=f"hdf5_{style}"

@@ -22,6 +22,8 @@ from spikelab.spikedata.spikedata import SpikeData
 STYLE = "raster"
 # Long rows of one unit, or several short ones: spikes then are written in their own order.
 _CHUNK_BINS = 2**18
+# Far beyond any sampling frequency: damage, which would fill the memory.
+_MOST_PER_MS = 10**6
 _BLOCK_BINS = 2**24
 _GZIP_LEVEL = 1
 
@@ -112,6 +114,12 @@ def read(path: Path, options: Options) -> SpikeData:
             layout, stated["time_origin_ms"], raster.shape[1] * bin_size_ms
         )
         unit, column, counts = _spikes(raster)
+        if counts.max(initial=0) > _MOST_PER_MS * max(bin_size_ms, 1.0):
+            raise FormatError(
+                f"dataset {raster.name!r} holds values that are no spike counts",
+                found=f"{counts.max()} spikes in a bin of {bin_size_ms} ms",
+                allowed=f"up to {_MOST_PER_MS} per ms",
+            )
         late = start + column * bin_size_ms > end
         if late.any():
             raise FormatError(

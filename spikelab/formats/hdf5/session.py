@@ -51,7 +51,7 @@ def describe(file: h5py.File, sd: SpikeData, layout: Layout) -> None:
 
 def _id_type(ids: Sequence[int] | Sequence[str]) -> Any:
     numbers = [value for value in ids if isinstance(value, int)]
-    if len(numbers) < len(ids):
+    if len(numbers) < len(ids) or not all(-(2**63) <= value < 2**64 for value in numbers):
         return h5py.string_dtype()
     return np.int64 if max(numbers, default=0) < 2**63 else np.uint64
 

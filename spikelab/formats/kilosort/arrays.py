@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tokenize
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ def load(path: Path) -> NDArray[Any]:
         If the file is no array of numbers.
     """
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        with warnings.catch_warnings():
+            # About headers of Python 2, and those that damage makes look like code.
+            warnings.simplefilter("ignore")
+            array = np.lib.format.open_memmap(path, mode="r")
     except _BAD_FILE as error:
         raise FormatError(
             f"{path.name} is no whole array file",
@@ -81,6 +85,8 @@ def whole_numbers(array: NDArray[Any], name: str) -> NDArray[Any]:
         raise FormatError(f"{name} must hold whole numbers", found=f"dtype {flat.dtype}")
     if flat.dtype.kind == "i":
         return flat
-    if flat.size and flat.max() >= 2**63:
-        raise FormatError(f"{name} holds a number beyond int64", found=flat.max())
+    if flat.size and not (flat.min() >= -(2**63) and flat.max() < 2**63):
+        raise FormatError(
+            f"{name} holds a number beyond int64", found=f"{flat.min()} to {flat.max()}"
+        )
     return flat.astype(np.int64) if flat.dtype != np.uint16 else flat

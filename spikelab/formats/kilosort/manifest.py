@@ -190,6 +190,11 @@ def carry_over(target: Path) -> set[str]:
     return {name for name in names - ours if not _is_stale_cache(name)}
 
 
+def is_same_export(new: Path, old: Path) -> bool:
+    """Whether a folder began as the export that `new` is, whatever was done in it since."""
+    return (old / MANIFEST).is_file() and digest(old / MANIFEST) == digest(new / MANIFEST)
+
+
 def _is_table(name: str) -> bool:
     return name.startswith("cluster_") and name.endswith((".tsv", ".csv"))
 

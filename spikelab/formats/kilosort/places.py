@@ -118,7 +118,8 @@ class Places:
     def _from_map(self, ids: Sequence[int]) -> dict[int, int]:
         if self._channels is None:
             return {}
-        return {unit: int(self._channels[unit]) for unit in ids if unit < self._channels.size}
+        n_channels = self._channels.size
+        return {unit: int(self._channels[unit]) for unit in ids if 0 <= unit < n_channels}
 
     def _number(self, row: int) -> int | None:
         """The channel number of a row of the templates."""

@@ -116,14 +116,17 @@ def _cluster_ids(sd: SpikeData, given: Sequence[int] | None) -> list[int]:
         if all(isinstance(unit, int) and 0 <= unit < 2**63 for unit in ids):
             return [int(unit) for unit in ids]
         warnings.warn(
-            f"the units' ids are no cluster ids (found {ids[0]!r}, ...; allowed: whole numbers of "
-            f"at least 0): the clusters are numbered 0 to {sd.N - 1}; each keeps its id as the "
-            f"attribute {UNIT_ID}.",
+            f"the units' ids are no cluster ids (found {ids[0]!r}, ...; allowed: whole numbers "
+            f"from 0 to 2**63 - 1): the clusters are numbered 0 to {sd.N - 1}; each keeps its id "
+            f"as the attribute {UNIT_ID}.",
             AssumptionWarning,
             stacklevel=5,
         )
         return list(range(sd.N))
-    ids = list(given)
+    try:
+        ids = list(given)
+    except TypeError:
+        raise OptionError("cluster_ids must be a list", found=given) from None
     usable = all(
         isinstance(unit, (int, np.integer)) and not isinstance(unit, bool) and 0 <= unit < 2**63
         for unit in ids

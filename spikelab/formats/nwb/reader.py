@@ -90,6 +90,7 @@ def _opened(file: h5py.File, path: Path, options: Options) -> Iterator[Source]:
 @contextmanager
 def _pynwb_tables(file: h5py.File, path: Path) -> Iterator[tuple[Table, Table | None] | None]:
     """The tables as pynwb opens them, or None where it cannot."""
+    from hdmf.build import ConstructError
     from pynwb import NWBHDF5IO
 
     tables = None
@@ -105,7 +106,7 @@ def _pynwb_tables(file: h5py.File, path: Path) -> Iterator[tuple[Table, Table | 
                 tables = units, table
         except SpikelabError:
             raise
-        except _PYNWB_FAILURES as error:
+        except (*_PYNWB_FAILURES, ConstructError) as error:
             failure = f"{type(error).__name__}: {error}".splitlines()[0]
     if tables is None:
         warnings.warn(

@@ -148,11 +148,11 @@ def other_metadata(metadata: Mapping[str, Any]) -> tuple[str | None, list[str]]:
             same = json.loads(json.dumps(value, allow_nan=False)) == value
         except (TypeError, ValueError):
             same = False
-        size = len(json.dumps({**kept, str(name): value}).encode()) if same else 0
-        if same and isinstance(name, str) and size <= _MAX_ATTRIBUTE:
+        size = len(json.dumps({**kept, name: value}).encode()) if same else 0
+        if same and size <= _MAX_ATTRIBUTE:
             kept[name] = value
         else:
-            lost.append(str(name))
+            lost.append(name)
     return (json.dumps(kept, sort_keys=True) if kept else None), lost
 
 
@@ -208,7 +208,8 @@ def _read_device(file: h5py.File) -> dict[str, Any]:
     devices = h5.find(file, "general/devices")
     found: dict[str, Any] = {}
     if isinstance(devices, h5py.Group):
-        kinds = {n: text(d.attrs.get("neurodata_type", "")) for n, d in devices.items()}
+        there = {name: device for name, device in devices.items() if device is not None}
+        kinds = {n: text(d.attrs.get("neurodata_type", "")) for n, d in there.items()}
         own = [name for name, kind in kinds.items() if kind not in ("DeviceModel", "")]
         if len(own) == 1:
             one = devices[own[0]]
@@ -220,7 +221,8 @@ def _read_device(file: h5py.File) -> dict[str, Any]:
                 found["device_manufacturer"] = _attribute(model, "manufacturer")
     groups = h5.find(file, "general/extracellular_ephys")
     members = groups.values() if isinstance(groups, h5py.Group) else ()
-    places = {_attribute(g, "location") for g in members if "location" in g.attrs}
+    # A link that leads nowhere is None.
+    places = {_attribute(g, "location") for g in members if g is not None} - {None}
     if len(places) == 1 and places != {"unknown"}:
         found["electrode_location"] = places.pop()
     return found

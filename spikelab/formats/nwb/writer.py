@@ -51,10 +51,10 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
     AssumptionWarning
         If no session start time is known, or units disagree on the place of an electrode.
     """
-    given = metadata_names.parsed(sd.metadata)
+    given = metadata_names.parsed({k: v for k, v in sd.metadata.items() if isinstance(k, str)})
     fs_Hz = options.fs_Hz if options.fs_Hz is not None else given.get("fs_Hz")
     fs_Hz = None if fs_Hz is None else require_fs(fs_Hz, why="NWB")
-    lost: list[str] = []
+    lost = [f"metadata {name!r}" for name in sd.metadata if not isinstance(name, str)]
     plan = make_plan(sd, given, options, lost)
     other, lost_metadata = session.other_metadata(given)
     lost += [f"metadata {name}" for name in lost_metadata]
