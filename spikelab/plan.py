@@ -14,7 +14,7 @@ from spikelab import __version__, config, sheet
 from spikelab.errors import OptionError, SpikelabError
 from spikelab.formats.registry import FORMATS
 from spikelab.schema import read_schema
-from spikelab.sheet import Session
+from spikelab.sheet_row import Session
 
 SESSION_FILE = "work/sessions/{session}.pkl"
 # Which names a sheet may give is said in its schema; here, what keeps wildcards apart.

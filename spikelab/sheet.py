@@ -7,65 +7,12 @@ sheet once. Only the standard library and jsonschema are needed: a thousand line
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from spikelab import metadata as metadata_fields
 from spikelab.errors import OptionError
-from spikelab.formats.registry import FORMATS
-from spikelab.schema import (
-    Schema,
-    looks_secret,
-    secret_problem,
-    unknown,
-    validator,
-    wrong_value,
-)
-
-# Which source formats can be told these things; the others state them, or have no place for them.
-_TIMELESS = ("hdf5_ragged", "hdf5_raster", "hdf5_group", "hdf5_paired", "nwb", "kilosort")
-READING_COLUMNS: Mapping[str, frozenset[str]] = {
-    "length_ms": frozenset({*_TIMELESS, "spikelab_npz"}),
-    "start_time_ms": frozenset(_TIMELESS),
-    "dataset": frozenset({"hdf5_raw"}),
-    "reader": frozenset({"spikeinterface"}),
-}
-_FILES = frozenset(name for name, entry in FORMATS.items() if not entry.folder)
-_NUMBERS = ("fs_hz", "length_ms", "start_time_ms")
-
-
-@dataclass(frozen=True)
-class Session:
-    """One line of the sheet.
-
-    Attributes
-    ----------
-    name, format : str
-    source : pathlib.Path
-        The file or folder.
-    line : int
-        Where it stands in the sheet.
-    fs_Hz : float or None
-        Sampling frequency in Hz, where the sheet gives it.
-    exports : tuple of str, or None
-        The formats to make; None for those of the configuration.
-    options : dict
-        What the reader is told besides.
-    metadata : dict
-        Names as in :mod:`spikelab.metadata`.
-    """
-
-    name: str
-    source: Path
-    format: str
-    line: int
-    fs_Hz: float | None = None
-    exports: tuple[str, ...] | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
+from spikelab.schema import Schema, looks_secret, secret_problem, unknown, validator
+from spikelab.sheet_row import Row, Session, values_of
 
 
 def read(path: Path, base: Path, schema: Schema) -> tuple[list[Session], list[OptionError]]:
@@ -161,136 +108,16 @@ def _sessions(
     seen: dict[str, tuple[str, int]] = {}
     check = validator(schema)
     for number, cells in lines:
-        row = _Row(f"{path}, line {number}", _values(names, cells, schema["properties"]), [])
+        row = Row(f"{path}, line {number}", values_of(names, cells, schema["properties"]), [])
         row.check(check)
         if any(cells[len(names) :]) or any(cell for name, cell in zip(names, cells) if not name):
             row.refuse(None, "there are more cells than columns", found=" | ".join(cells))
         row.check_name(seen, number)
         row.check_source(base)
         row.check_reading()
+        row.take_metadata_file(base)
         row.check_metadata()
         problems += row.problems
         if not row.problems:
             sessions.append(row.session(number, base))
     return sessions, problems
-
-
-def _values(names: list[str], cells: list[str], known: Collection[str]) -> dict[str, Any]:
-    """The cells that are not blank, under columns that are known; numbers and lists as such."""
-    values: dict[str, Any] = {
-        name: cell for name, cell in zip(names, cells) if name in known and cell
-    }
-    for name in values.keys() & set(_NUMBERS):
-        values[name] = _number(values[name])
-    if "exports" in values:
-        listed = [name.strip() for name in values["exports"].split(",")]
-        values["exports"] = list(dict.fromkeys(filter(None, listed)))
-    return values
-
-
-def _number(text: str) -> float | str:
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return value if math.isfinite(value) else text
-
-
-@dataclass
-class _Row:
-    """One line on its way to a :class:`Session`; what is wrong with it gathers in `problems`."""
-
-    place: str
-    values: dict[str, Any]
-    problems: list[OptionError]
-
-    def refuse(self, column: str | None, what: str, **details: Any) -> None:
-        place = self.place if column is None else f"{self.place}, column {column}"
-        self.problems.append(OptionError(what, path=place, **details))
-
-    def check(self, check: Any) -> None:
-        for error in check.iter_errors(self.values):
-            if error.validator == "required":
-                continue
-            column = error.absolute_path[0]
-            self.problems.append(wrong_value(f"{self.place}, column {column}", error))
-        for column in check.schema["required"]:
-            if column not in self.values:
-                self.refuse(column, "the cell is blank", hint="fill it in")
-
-    def check_name(self, seen: dict[str, tuple[str, int]], line: int) -> None:
-        name = self.values.get("session")
-        if name is None:
-            return
-        first, first_line = seen.setdefault(name.casefold(), (name, line))
-        if first_line != line:
-            same = "twice" if first == name else "twice but for upper and lower case"
-            self.refuse(
-                "session",
-                f"the name is there {same}",
-                found=name,
-                hint=f"rename it here or in line {first_line}: each session has its own files",
-            )
-
-    def check_source(self, base: Path) -> None:
-        text = self.values.get("source")
-        if text is None:
-            return
-        source, folder = _path(base, text), self.values.get("format") == "kilosort"
-        if "://" in text:
-            self.refuse("source", "only local files can be read", found=text, hint="download it")
-        elif not source.exists():
-            self.refuse(
-                "source",
-                "there is no such file or folder",
-                found=text,
-                hint=f"correct the path; relative paths are looked up from {base.resolve()}",
-            )
-        elif folder and not source.is_dir():
-            self.refuse("source", "a Kilosort/Phy session is a folder, not a file", found=text)
-        elif source.is_dir() and self.values.get("format") in _FILES:
-            what = f"a source of the format {self.values['format']} is a file, not a folder"
-            self.refuse("source", what, found=text)
-        elif folder and "fs_hz" not in self.values and not (source / "params.py").exists():
-            self.refuse(
-                "fs_hz",
-                "the folder has no params.py, so that the sampling frequency is unknown",
-                hint="give it in Hz",
-            )
-
-    def check_reading(self) -> None:
-        format = self.values.get("format")
-        for column in READING_COLUMNS.keys() & self.values.keys():
-            if format in FORMATS and format not in READING_COLUMNS[column]:
-                self.refuse(
-                    column,
-                    f"a source of the format {format} is not read with it",
-                    found=self.values[column],
-                    allowed=f"for {', '.join(sorted(READING_COLUMNS[column]))}",
-                    hint="leave the cell blank",
-                )
-
-    def check_metadata(self) -> None:
-        for problem in metadata_fields.problems(self._metadata()):
-            self.refuse(None, problem)
-
-    def _metadata(self) -> dict[str, Any]:
-        given = self.values.keys() & set(metadata_fields.NAMES)
-        return metadata_fields.parsed({name: self.values[name] for name in sorted(given)})
-
-    def session(self, line: int, base: Path) -> Session:
-        values = self.values
-        return Session(
-            name=values["session"],
-            source=_path(base, values["source"]),
-            format=values["format"],
-            line=line,
-            fs_Hz=values.get("fs_hz"),
-            exports=tuple(values["exports"]) if values.get("exports") else None,
-            options={name: values[name] for name in READING_COLUMNS if name in values},
-            metadata=self._metadata(),
-        )
-
-
-def _path(base: Path, text: str) -> Path:
-    return base / Path(text).expanduser()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spikelab import config, metadata, plan, sheet
+from spikelab import config, metadata, plan, sheet, sheet_row
 from spikelab.formats.registry import EXPORTS, FORMATS
 from spikelab.schema import read_schema
 from tests.conftest import REPOSITORY
@@ -40,7 +40,7 @@ def test_what_spreadsheets_make_of_it(tmp_path):
     sessions, problems = read(tmp_path, text)
     assert problems == []
     assert sessions == [
-        sheet.Session(
+        sheet_row.Session(
             name="s1",
             source=tmp_path / "a.pkl",
             format="pickle",
@@ -109,6 +109,19 @@ def test_cells_that_cannot_be_used(tmp_path, columns, cells, part):
     assert part in found[0]
 
 
+def test_a_metadata_file_gives_way_to_the_cells(tmp_path):
+    (tmp_path / "m.yaml").write_text("species: Mus musculus\nage: P90D\nsex: male\n")
+    columns = "session\tsource\tformat\tmetadata_file\tage\tsex"
+    (session,), problems = read(tmp_path, f"{columns}\ns1\ta.pkl\tpickle\tm.yaml\tP3D\tF\n")
+    assert problems == []
+    assert session.metadata == {"species": "Mus musculus", "age": "P3D", "sex": "F"}
+    (problem,) = one(tmp_path, columns, "s1\ta.pkl\tpickle\tm.yaml\tP3D\t")
+    assert "sex must be M, F, O" in problem
+    (problem,) = one(tmp_path, columns, "s1\ta.pkl\tpickle\tno.yaml")
+    assert "line 2, column metadata_file: " in problem
+    assert "no.yaml: the metadata file cannot be read" in problem
+
+
 def test_a_folder_where_a_file_belongs(tmp_path):
     (tmp_path / "folder").mkdir()
     (problem,) = one(tmp_path, "session\tsource\tformat", "s1\tfolder\tnwb")
@@ -155,8 +168,8 @@ def test_a_phy_folder_without_a_rate(tmp_path):
 
 
 def test_the_schema_of_a_line_and_the_library_agree():
-    own = {"session", "source", "format", "fs_hz", "exports", *sheet.READING_COLUMNS}
-    assert set(LINE["properties"]) == own | set(metadata.NAMES)
+    own = {"session", "source", "format", "fs_hz", "exports", "metadata_file"}
+    assert set(LINE["properties"]) == own | {*sheet_row.READING_COLUMNS, *metadata.NAMES}
     assert LINE["properties"]["format"]["enum"] == list(FORMATS)
     assert LINE["properties"]["exports"]["items"]["enum"] == list(EXPORTS)
     for field in metadata.FIELDS:
@@ -164,7 +177,7 @@ def test_the_schema_of_a_line_and_the_library_agree():
 
 
 def test_reading_columns_are_options_of_the_readers():
-    for column, formats in sheet.READING_COLUMNS.items():
+    for column, formats in sheet_row.READING_COLUMNS.items():
         assert formats == {name for name in FORMATS if column in FORMATS[name].option_names()}
 
 
