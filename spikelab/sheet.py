@@ -109,14 +109,9 @@ def _sessions(
     check = validator(schema)
     for number, cells in lines:
         row = Row(f"{path}, line {number}", values_of(names, cells, schema["properties"]), [])
-        row.check(check)
         if any(cells[len(names) :]) or any(cell for name, cell in zip(names, cells) if not name):
             row.refuse(None, "there are more cells than columns", found=" | ".join(cells))
-        row.check_name(seen, number)
-        row.check_source(base)
-        row.check_reading()
-        row.take_metadata_file(base)
-        row.check_metadata()
+        row.check_all(check, seen, number, base)
         problems += row.problems
         if not row.problems:
             sessions.append(row.session(number, base))

@@ -86,11 +86,35 @@ class Row:
     values: dict[str, Any]
     problems: list[OptionError]
 
+    def check_all(
+        self, check: Any, seen: dict[str, tuple[str, int]], line: int, base: Path
+    ) -> None:
+        """Gather everything that is wrong.
+
+        Parameters
+        ----------
+        check : jsonschema validator
+            Of a line.
+        seen : dict
+            Names of earlier lines, and their numbers; this one's is added.
+        line : int
+            Number of this line.
+        base : pathlib.Path
+            The folder from which relative paths count.
+        """
+        self._check_schema(check)
+        self._check_name(seen, line)
+        self._check_source(base)
+        self._check_reading()
+        self._take_metadata_file(base)
+        self._check_metadata()
+
     def refuse(self, column: str | None, what: str, **details: Any) -> None:
+        """Add a problem of a column, or of the line."""
         place = self.place if column is None else f"{self.place}, column {column}"
         self.problems.append(OptionError(what, path=place, **details))
 
-    def check(self, check: Any) -> None:
+    def _check_schema(self, check: Any) -> None:
         for error in check.iter_errors(self.values):
             if error.validator == "required":
                 continue
@@ -100,7 +124,7 @@ class Row:
             if column not in self.values:
                 self.refuse(column, "the cell is blank", hint="fill it in")
 
-    def check_name(self, seen: dict[str, tuple[str, int]], line: int) -> None:
+    def _check_name(self, seen: dict[str, tuple[str, int]], line: int) -> None:
         name = self.values.get("session")
         if name is None:
             return
@@ -114,7 +138,7 @@ class Row:
                 hint=f"rename it here or in line {first_line}: each session has its own files",
             )
 
-    def check_source(self, base: Path) -> None:
+    def _check_source(self, base: Path) -> None:
         text = self.values.get("source")
         if text is None:
             return
@@ -140,7 +164,7 @@ class Row:
                 hint="give it in Hz",
             )
 
-    def check_reading(self) -> None:
+    def _check_reading(self) -> None:
         format = self.values.get("format")
         for column in READING_COLUMNS.keys() & self.values.keys():
             if format in FORMATS and format not in READING_COLUMNS[column]:
@@ -152,7 +176,7 @@ class Row:
                     hint="leave the cell blank",
                 )
 
-    def take_metadata_file(self, base: Path) -> None:
+    def _take_metadata_file(self, base: Path) -> None:
         """Take over what the metadata file says; a cell of the sheet goes before it."""
         text = self.values.pop("metadata_file", None)
         if text is not None:
@@ -164,7 +188,7 @@ class Row:
         problem.path = f"{self.place}, column metadata_file: {problem.path}"
         return problem
 
-    def check_metadata(self) -> None:
+    def _check_metadata(self) -> None:
         for problem in metadata_fields.problems(self._metadata()):
             self.refuse(None, problem)
 
@@ -173,6 +197,7 @@ class Row:
         return metadata_fields.parsed({name: self.values[name] for name in sorted(given)})
 
     def session(self, line: int, base: Path) -> Session:
+        """The session of a line that has no problem."""
         values = self.values
         return Session(
             name=values["session"],
