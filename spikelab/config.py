@@ -74,7 +74,21 @@ def check(config: Mapping[str, Any], schema: Schema) -> list[OptionError]:
             ]
         else:
             problems.append(wrong_value(place, error))
-    return problems
+    return problems + list(_half_given(config))
+
+
+def _half_given(config: Mapping[str, Any]) -> Iterator[OptionError]:
+    """Raw traces are written when both they and their times have a name."""
+    for format, options in config.items():
+        if isinstance(options, Mapping):
+            names = [options.get("raw_dataset"), options.get("raw_time_dataset")]
+            if names.count(None) == 1:
+                yield OptionError(
+                    "raw_dataset and raw_time_dataset must be given together",
+                    found=f"raw_dataset={names[0]!r}, raw_time_dataset={names[1]!r}",
+                    hint="give both to write the raw traces, or none",
+                    path=_place([str(format)]),
+                )
 
 
 def _place(keys: list[str]) -> str:

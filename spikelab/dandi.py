@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -77,7 +77,11 @@ def gaps(nwb: str | os.PathLike[str]) -> list[str]:
 
 
 def archive(
-    nwb: str | os.PathLike[str], dandiset: str | os.PathLike[str], *, session: str | None = None
+    nwb: str | os.PathLike[str],
+    dandiset: str | os.PathLike[str],
+    *,
+    session: str | None = None,
+    taken: Collection[str] = (),
 ) -> Path:
     """Place an NWB file in a dandiset, so that ``dandi validate`` has no complaint.
 
@@ -90,6 +94,8 @@ def archive(
         The root of the dandiset. Where it has no ``dandiset.yaml``, a stand-in is made.
     session : str, optional
         Name of the session where the file states no ``session_id``.
+    taken : collection of str
+        Paths in the dandiset that belong to other sessions.
 
     Returns
     -------
@@ -116,6 +122,8 @@ def archive(
             session=session,
         )
     target = root / relative_path(metadata, session=session)
+    if str(target) in taken:
+        raise _place_is_taken("the same subject_id and session_id in both", target)
     if target.exists() and not source.samefile(target):
         _refuse_another_session(metadata, target)
     try:
@@ -162,12 +170,17 @@ def _refuse_another_session(metadata: Mapping[str, Any], target: Path) -> None:
     there = _facts(target)[0]
     for name in _IDENTITY:
         if metadata.get(name) != there.get(name):
-            raise TargetError(
-                "another session has this place in the dandiset",
-                found=f"{name} {there.get(name)} there, {metadata.get(name)} here",
-                hint="give the sessions different values of session_id",
-                path=target,
-            )
+            found = f"{name} {there.get(name)} there, {metadata.get(name)} here"
+            raise _place_is_taken(found, target)
+
+
+def _place_is_taken(found: str, target: Path) -> TargetError:
+    return TargetError(
+        "another session has this place in the dandiset",
+        found=found,
+        hint="give the sessions different values of session_id",
+        path=target,
+    )
 
 
 def _link_or_copy(source: Path, scratch: Path) -> None:

@@ -150,9 +150,19 @@ def archive(nwb: str, dandiset: str, receipt: str, *, log: str, session: str) ->
         Name of the session, which names the file where the metadata have no ``session_id``.
     """
     with logged(log) as running:
-        made = dandi.archive(nwb, dandiset, session=session)
-        content = {"session": session, "path": str(made), "notes": running.notes}
-        _write_receipt(receipt, content)
+        made = str(dandi.archive(nwb, dandiset, session=session, taken=_claimed(receipt)))
+        _write_receipt(receipt, {"session": session, "path": made, "notes": running.notes})
+        # Two sessions of one name may have come at the same time: then each sees the other's.
+        if made in _claimed(receipt):
+            dandi.archive(nwb, dandiset, session=session, taken=[made])
+
+
+def _claimed(receipt: str) -> list[str]:
+    """The places in the dandiset that belong to other sessions, by their receipts."""
+    own = Path(receipt)
+    receipts = own.parents[1].glob(f"*/{own.name}")
+    others = [one for one in receipts if one.parent.name != own.parent.name]
+    return [json.loads(one.read_text(encoding="utf-8"))["path"] for one in others]
 
 
 def _write_receipt(receipt: str, content: Mapping[str, Any]) -> None:

@@ -231,6 +231,8 @@ def test_the_configuration_readme_lists_every_column():
     [
         ({"nwb": {"raw": "maybe"}}, "config: nwb.raw: the value is not usable; found maybe"),
         ({"formats": ["nwb", "nwb"]}, "without repetitions"),
+        ({"formats": []}, "with at least one entry"),
+        ({"hdf5_group": {"raw_dataset": "raw"}}, "config: hdf5_group: raw_dataset and raw_time"),
         ({"formats": "nwb"}, "config: formats: the value is not usable; found nwb"),
         ({"read": {"hdf5_raw": {"filter": {"low": 3}}}}, "config: read.hdf5_raw.filter: "),
         ({"s3": {"password": "x"}}, "credentials must not stand"),

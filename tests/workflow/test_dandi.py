@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.workflow.conftest import Project
 
 COMPLETE = {
@@ -53,6 +55,18 @@ def test_complete_sessions_are_placed_and_the_others_say_what_they_lack(project:
     shutil.rmtree(project.folder / "dandiset")
     assert project.run().code == 0
     assert placed.exists()
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_two_sessions_of_one_name_are_refused(project: Project, cores):
+    for number in (1, 2):
+        project.source(f"s{number}", seed=number, metadata={"fs_Hz": 20e3} | COMPLETE)
+    project.sheet("one data/s1.pkl pickle . nwb", "two data/s2.pkl pickle . nwb")
+    project.config("nwb: {layout: dandi}\n")
+    done = project.run(cores=cores)
+    assert done.code == 1
+    assert "another session has this place in the dandiset" in done.text
+    assert "give the sessions different values of session_id" in done.text
 
 
 def _validate(dandiset: Path) -> int:
