@@ -79,6 +79,20 @@ def _age(value: Any, now: datetime) -> str | None:
     return "must be an ISO 8601 duration such as P90D or P3M, or a range such as P1D/P3D"
 
 
+def _positive(value: Any, now: datetime) -> str | None:
+    number = _number(value)
+    is_positive = isinstance(number, float) and 0 < number < float("inf")
+    return None if is_positive else "must be a positive finite number"
+
+
+def _number(value: Any) -> Any:
+    """A number, or the text of one, as float; anything else as it is."""
+    try:
+        return value if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return value
+
+
 def _matching(pattern: re.Pattern[str], advice: str) -> Callable[[Any, datetime], str | None]:
     def check(value: Any, now: datetime) -> str | None:
         return None if pattern.fullmatch(str(value)) else f"must be {advice}"
@@ -103,6 +117,8 @@ class Field:
         For people.
     check : callable, optional
         Takes a value and the present time; returns what is wrong with it, or None.
+    number : bool
+        Whether it is a number; a sheet has its text.
     many : bool
         Whether it may have several values; in a sheet they are separated by ``;``.
     subject : bool
@@ -114,6 +130,7 @@ class Field:
     name: str
     description: str
     check: Callable[[Any, datetime], str | None] | None = None
+    number: bool = False
     many: bool = False
     subject: bool = False
     archive: bool = False
@@ -178,6 +195,12 @@ FIELDS: tuple[Field, ...] = (
     Field("device_manufacturer", "Who makes the device"),
     Field("device_model", "Model of the device"),
     Field("electrode_location", "Where the electrodes were: brain area, or culture"),
+    Field(
+        "raw_conversion_to_volts",
+        "Volts per unit of the raw traces, such as 1.95e-7; for NWB with raw traces",
+        _positive,
+        number=True,
+    ),
 )
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)
 SUBJECT_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS if field.subject)
@@ -220,6 +243,8 @@ def _parsed(name: str, value: Any) -> Any:
     if field is not None and field.many:
         several = as_list(value)
         return several[0] if len(several) == 1 else several
+    if field is not None and field.number:
+        return _number(value)
     return value.strip() if isinstance(value, str) else value
 
 

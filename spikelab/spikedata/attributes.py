@@ -6,12 +6,16 @@ names; the names that are understood are listed here and nowhere else.
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spikelab.errors import AssumptionWarning
 
 UNIT_ID = "unit_id"
 ELECTRODE_KEYS = ("electrode", "channel", "ch")
@@ -48,6 +52,39 @@ def unit_ids(attributes: Attributes | None, n_units: int) -> list[int] | list[st
         if len(set(names)) == n_units:
             return names
     return list(range(n_units))
+
+
+def ids_to_write(attributes: Attributes | None, n_units: int, target: str) -> list[int] | list[str]:
+    """As :func:`unit_ids`, for an export that has a place of its own for them.
+
+    Parameters
+    ----------
+    attributes, n_units
+        As in :func:`unit_ids`.
+    target : str
+        What is written, for the message.
+
+    Warns
+    -----
+    AssumptionWarning
+        If units share an id.
+    """
+    warn_of_shared_ids([unit.get(UNIT_ID) for unit in attributes or ()], f"{target} numbers")
+    return unit_ids(attributes, n_units)
+
+
+def warn_of_shared_ids(ids: Sequence[object], who_numbers: str) -> None:
+    """Say which ids several units have, if any; units without one do not count."""
+    counts = Counter(str(_plain_id(one)) for one in ids if one is not None)
+    shared = [name for name, count in counts.items() if count > 1]
+    if shared:
+        more = f" and {len(shared) - 10} more" if len(shared) > 10 else ""
+        warnings.warn(
+            f"several units have one unit_id ({', '.join(shared[:10])}{more}): {who_numbers} the "
+            f"units 0 to {len(ids) - 1}, and each keeps its attribute unit_id",
+            AssumptionWarning,
+            stacklevel=3,
+        )
 
 
 def _plain_id(value: object) -> object:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spikelab import SpikeData, convert
 from spikelab.data_loaders.data_exporters import export_spikedata_to_hdf5
 from spikelab.data_loaders.data_loaders import load_spikedata_from_hdf5
-from spikelab.errors import MissingFile, OptionError
+from spikelab.errors import AssumptionWarning, MissingFile, OptionError
 from spikelab.formats.hdf5.header import format_of
 from tests.conftest import make_hard_session
 from tests.strategies import bin_sizes, sessions
@@ -132,6 +132,18 @@ def test_the_root_says_what_the_file_is(tmp_path):
         "times_dataset": "times",
         "has_raw": False,
     }
+
+
+@pytest.mark.parametrize("style", NAMES)
+def test_ids_that_units_share_are_numbered_and_said(tmp_path, style):
+    units = [{"unit_id": one} for one in (5, 8, 5)]
+    source = SpikeData([[1.0], [2.0], [3.0]], length=10.0, neuron_attributes=units)
+    path = tmp_path / "s.h5"
+    with pytest.warns(AssumptionWarning, match=r"one unit_id \(5\): HDF5 numbers.* 0 to 2"):
+        convert.save(source, path, f"hdf5_{style}", required(style))
+    with h5py.File(path) as file:
+        assert file.attrs["unit_ids"].tolist() == [0, 1, 2]
+    assert [unit["unit_id"] for unit in convert.load(path).neuron_attributes] == [5, 8, 5]
 
 
 def test_twenty_thousand_units_with_long_ids(tmp_path):

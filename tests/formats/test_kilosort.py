@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import csv
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from spikelab.compare import Precision, differences
 from spikelab.data_loaders.data_exporters import export_spikedata_to_kilosort
 from spikelab.errors import AssumptionWarning, LossWarning, OptionError
 from spikelab.formats import registry
-from spikelab.formats.kilosort import geometry
+from spikelab.formats.kilosort import templates as templates_module
 
 FS_HZ = 1000.0
 KEPT = registry.get("kilosort").keeps
@@ -116,6 +115,48 @@ class TestChannels:
         assert "channel invented, none known: clusters 9." in (tmp_path / "params.py").read_text()
         assert [row["ch"] for row in rows(tmp_path / "cluster_info.tsv")] == ["5", ""]
 
+    def test_probes_that_share_numbers_are_kept_apart(self, tmp_path):
+        units = [
+            {"electrode": 5, "probe": "A", "location": [0.0, 100.0]},
+            {"electrode": 3, "probe": "B", "location": [500.0, 200.0]},
+            {"electrode": 3, "probe": "A", "location": [0.0, 60.0]},
+        ]
+        sd = SpikeData([[1.0], [2.0], [3.0]], length=5.0, neuron_attributes=units)
+        with pytest.warns(AssumptionWarning, match="share channel numbers"):
+            export(sd, tmp_path)
+        assert np.load(tmp_path / "channel_map.npy").tolist() == [0, 1, 2]
+        places = np.load(tmp_path / "channel_positions.npy")
+        assert places.tolist() == [[0.0, 60.0], [0.0, 100.0], [500.0, 200.0]]
+        peaks = np.argmax(np.ptp(np.load(tmp_path / "templates.npy"), axis=1), axis=1)
+        assert peaks.tolist() == [1, 2, 0]
+        assert "row after row: 3, 5, 3." in (tmp_path / "params.py").read_text()
+        found = convert.load(tmp_path)
+        assert found.electrodes.tolist() == [5, 3, 3]
+        assert found.unit_locations.tolist() == [unit["location"] for unit in units]
+
+    def test_a_cluster_that_curation_made_has_the_number_on_its_probe(self, tmp_path):
+        units = [
+            {"electrode": 3, "probe": p, "location": [x, 1.0]} for p, x in (("A", 0), ("B", 9))
+        ]
+        with pytest.warns(AssumptionWarning, match="share channel numbers"):
+            export(two_units(*units), tmp_path)
+        np.save(tmp_path / "spike_clusters.npy", np.array([0, 7, 0], dtype=np.int32))
+        found = convert.load(tmp_path).neuron_attributes[-1]
+        assert (found["unit_id"], found["electrode"]) == (7, 3)
+        assert found["location"].tolist() == [9.0, 1.0]
+
+    def test_shanks_of_distinct_numbers_keep_them(self, tmp_path):
+        export(two_units({"ch": 9, "shank": 0}, {"ch": 4, "shank": 1}), tmp_path)
+        assert np.load(tmp_path / "channel_map.npy").tolist() == [4, 9]
+
+    @pytest.mark.parametrize("kind", [list, tuple, np.array])
+    def test_of_several_the_first_counts(self, tmp_path, kind):
+        export(two_units({"electrode": kind([8, 3])}, {"electrode": kind([4, 8])}), tmp_path)
+        assert np.load(tmp_path / "channel_map.npy").tolist() == [4, 8]
+        assert "channel invented" not in (tmp_path / "params.py").read_text()
+        found = convert.load(tmp_path).neuron_attributes
+        assert [list(unit["electrode"]) for unit in found] == [[8, 3], [4, 8]]
+
     def test_they_lie_where_their_units_lie(self, tmp_path):
         sd = two_units({"ch": 1, "x": 8.0, "y": 40.0}, {"ch": 0, "x": 0.0, "y": 20.0})
         export(sd, tmp_path)
@@ -164,34 +205,75 @@ class TestTemplates:
 
     @pytest.mark.parametrize("turned", [False, True])
     def test_a_waveform_on_all_channels_is_taken_as_it_is(self, tmp_path, turned):
-        wave = np.arange(6.0).reshape(3, 2)
-        units = [{"ch": i, "template": wave.T if turned else wave} for i in range(2)]
+        waves = [np.array([[0.0, 0.0], [-9.0, -2.0], [3.0, 1.0]]) for _ in range(2)]
+        waves[1] = waves[1][:, ::-1]
+        units = [{"ch": i, "template": w.T if turned else w} for i, w in enumerate(waves)]
         export(two_units(*units), tmp_path)
-        assert np.array_equal(np.load(tmp_path / "templates.npy"), [wave, wave])
+        assert np.array_equal(np.load(tmp_path / "templates.npy"), waves)
+        assert "templates.npy" not in (tmp_path / "params.py").read_text()
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_one_on_the_whole_probe_gives_the_channels_of_the_folder(self, tmp_path, turned):
+        probe = np.zeros((2, 5, 40), dtype=np.float32)
+        probe[0, 2, [30, 31, 8]] = -9, -5, -1
+        probe[1, 2, [8, 9, 30]] = -7, -6, -2
+        units = [{"ch": c, "waveform": w.T if turned else w} for c, w in zip((30, 8), probe)]
+        export(two_units(*units), tmp_path)
+        assert np.array_equal(np.load(tmp_path / "templates.npy"), probe[:, :, [8, 30]])
+        assert np.load(tmp_path / "channel_map.npy").tolist() == [8, 30]
+
+    @pytest.mark.parametrize("n_columns", [2, 3])
+    def test_a_peak_on_another_channel_goes_to_that_of_the_unit(self, tmp_path, n_columns):
+        wave = np.zeros((4, n_columns))
+        wave[1:3] = [1.0, -8.0, 0.5][:n_columns], [0.0, 2.0, 0.0][:n_columns]
+        export(two_units({"ch": 5, "waveform": wave}, {"ch": 9, "waveform": -wave[:, 1]}), tmp_path)
+        if n_columns == 2:  # the peak is on the channel of the other unit
+            assert np.load(tmp_path / "channel_map.npy").tolist() == [5, 9]
+        templates = np.load(tmp_path / "templates.npy")
+        assert templates.tolist() == [
+            [[0, 0], [-8, 0], [2, 0], [0, 0]],
+            [[0, 0], [0, 8], [0, -2], [0, 0]],
+        ]
+        text = (tmp_path / "params.py").read_text()
+        assert "only the trace with the peak, put on the unit's channel: clusters 0." in text
 
     @pytest.mark.parametrize(
         "wave",
         [np.zeros(40), np.full(40, np.nan), np.full(40, 1e300), [1.0], np.zeros((4, 5, 6)), "wave"],
     )
     def test_what_shows_no_peak_is_replaced_by_a_placeholder(self, tmp_path, wave):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", LossWarning)
-            export(two_units({"ch": 9, "waveform": wave}, {"ch": 2}), tmp_path)
+        sd = two_units({"ch": 9, "waveform": wave}, {"ch": 2})
+        if isinstance(wave, str):
+            export(sd, tmp_path)
+        else:
+            with pytest.warns(LossWarning, match="waveforms of clusters 0, of shape"):
+                export(sd, tmp_path)
         assert np.load(tmp_path / "templates.npy").tolist() == [
             [[0, -1], [0, 0]],
             [[-1, 0], [0, 0]],
         ]
-        assert "no waveform known: all clusters." in (tmp_path / "params.py").read_text()
+        text = (tmp_path / "params.py").read_text()
+        if isinstance(wave, str):
+            assert "no waveform known: all clusters." in text
+        else:
+            assert f"waveforms of shape {np.shape(wave)} not usable: clusters 0." in text
+            assert "no waveform known: clusters 1." in text
 
     def test_those_too_large_for_memory_are_replaced_too(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(geometry, "_MAX_TEMPLATE_BYTES", 2 * 2 * 40 * 4 - 1)
-        export(two_units(*({"ch": i, "waveform": np.arange(40)} for i in range(2))), tmp_path)
+        monkeypatch.setattr(templates_module, "_MAX_TEMPLATE_BYTES", 2 * 2 * 40 * 4 - 1)
+        with pytest.warns(LossWarning, match="cannot be templates"):
+            export(two_units(*({"ch": i, "waveform": np.arange(40)} for i in range(2))), tmp_path)
         assert np.load(tmp_path / "templates.npy").shape == (2, 2, 2)
-        assert "no waveform known: all clusters." in (tmp_path / "params.py").read_text()
+        text = (tmp_path / "params.py").read_text()
+        assert "waveforms of shape (40,) not usable: all clusters." in text
 
-    def test_waveforms_of_different_length_cannot_be_templates(self, tmp_path):
+    def test_shorter_waveforms_end_in_zeros(self, tmp_path):
         export(two_units({"waveform": [0.0, 1.0, 2.0]}, {"waveform": [0.0, 1.0]}), tmp_path)
-        assert np.load(tmp_path / "templates.npy").shape == (2, 2, 2)
+        assert np.load(tmp_path / "templates.npy").tolist() == [
+            [[0, 0], [1, 0], [2, 0]],
+            [[0, 0], [0, 1], [0, 0]],
+        ]
+        assert "zeros at the end: clusters 1." in (tmp_path / "params.py").read_text()
         found = convert.load(tmp_path).neuron_attributes
         assert [list(unit["waveform"]) for unit in found] == [[0.0, 1.0, 2.0], [0.0, 1.0]]
 
@@ -233,6 +315,13 @@ class TestIds:
         with pytest.warns(AssumptionWarning, match="numbered 0 to 1"):
             export(sd, tmp_path)
         assert np.load(tmp_path / "spike_clusters.npy").tolist() == [0, 1, 0]
+        assert [unit["unit_id"] for unit in convert.load(tmp_path).neuron_attributes] == ids
+
+    @pytest.mark.parametrize("ids", [[5, 5], [5, 5.0], ["a", "a"]])
+    def test_one_that_two_units_have_is_named(self, tmp_path, ids):
+        sd = two_units(*({"unit_id": unit} for unit in ids))
+        with pytest.warns(AssumptionWarning, match=f"found {ids[0]} more than once.*0 to 1"):
+            export(sd, tmp_path)
         assert [unit["unit_id"] for unit in convert.load(tmp_path).neuron_attributes] == ids
 
     @pytest.mark.parametrize(

@@ -122,6 +122,12 @@ class TestChannels:
         found = convert.load(sorter_folder(tmp_path, cluster_info__tsv=table))
         assert attribute(found, "electrode") == {0: 11, 2: 8, 5: 8}
 
+    @pytest.mark.parametrize("cell", ["nan", "inf", "-inf", "1e400", "B7", "-1", "2.5", "9" * 30])
+    def test_what_is_no_number_counts_as_blank(self, tmp_path, cell):
+        table = f"cluster_id\tch\n0\t{cell}\n2\t8.0\n5\t7\n"
+        found = convert.load(sorter_folder(tmp_path, cluster_info__tsv=table))
+        assert attribute(found, "electrode") == {0: 11, 2: 8, 5: 7}
+
     def test_templates_are_seen_without_whitening(self, tmp_path):
         # Unwhitened, what is on row 0 appears tenfold on row 1, and so on.
         unwhiten = np.eye(3) + 10 * np.roll(np.eye(3), 1, axis=1)
@@ -257,6 +263,13 @@ class TestParams:
         sorter_folder(tmp_path, params__py=f"sample_rate = {value}\n")
         with pytest.raises(SpikelabError, match=r"sample_rate|fs_Hz"):
             convert.load(tmp_path)
+
+    @pytest.mark.parametrize("value", ["30*1000.", "f()", "'"])
+    def test_a_rate_that_cannot_be_read_may_be_given(self, tmp_path, value):
+        sorter_folder(tmp_path, params__py=f"sample_rate = {value}\n")
+        found = load_spikedata_from_kilosort(tmp_path, fs_Hz=30_000)
+        assert found.metadata["fs_Hz"] == 30_000.0
+        assert trains_of(found)[5] == [pytest.approx(40 / 30)]
 
     @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"#" * (1 << 20) + b"\n#"])
     def test_what_is_no_text_is_an_error(self, tmp_path, content):

@@ -211,12 +211,52 @@ class TestAttributesComeBack:
         assert read(path, Options()).neuron_attributes[1]["waveform_mean"].tolist() == [1, 2, 3, 4]
 
     @pytest.mark.parametrize(
-        "ids", [["a", "b"], ["10", "9"], [7, 3], [-1, 4], [2**63, 1], [1, 1], ["x", 3]]
+        "ids", [["a", "b"], ["10", "9"], [7, 3], [-1, 4], [2**63, 1], ["x", 3]]
     )
     def test_identities(self, tmp_path, ids):
         source = session([{"unit_id": one} for one in ids])
         found = read(save(source, tmp_path / "s.nwb"), Options())
         assert set(differences(source, found, Precision("s"), frozenset({"unit_ids"}))) == set()
+
+    def test_ids_that_units_share(self, tmp_path):
+        units = [{"unit_id": one} for one in (5, 8, 5, 9, 8)]
+        with pytest.warns(AssumptionWarning, match=r"one unit_id \(5, 8\): NWB numbers.* 0 to 4"):
+            path = save(session(units), tmp_path / "s.nwb")
+        with h5py.File(path) as file:
+            assert file["units/id"][:].tolist() == [0, 1, 2, 3, 4]
+        assert read(path, Options()).neuron_attributes == units
+
+    @pytest.mark.parametrize("prefer_pynwb", [True, False])
+    @pytest.mark.parametrize(
+        "electrodes",
+        [
+            [[3, 4], 5],
+            [5, [4, 3], None],
+            [np.int32(5), np.array([9, 4])],
+            [["B", "A"], "C"],
+        ],
+    )
+    @pytest.mark.parametrize("name", ["electrode", "ch"])
+    def test_one_electrode_and_several(self, tmp_path, electrodes, name, prefer_pynwb):
+        units = [{} if one is None else {name: one} for one in electrodes]
+        found = read(save(session(units), tmp_path / "s.nwb"), Options(prefer_pynwb=prefer_pynwb))
+        expected = [None if one is None else np.asarray(one).tolist() for one in electrodes]
+        values = [unit.get(name) for unit in found.neuron_attributes]
+        assert values == expected
+        assert [type(value) for value in values] == [type(value) for value in expected]
+
+    def test_one_electrode_and_several_on_probes_that_share_numbers(self, tmp_path):
+        units = [{"electrode": [3, 4], "probe": "A"}, {"electrode": 3, "probe": "B"}]
+        assert attributes_after(units, tmp_path) == units
+
+    @pytest.mark.parametrize(
+        "electrodes", [[[3, 4], 5.0], [[3], 5], [[3, 3], 5], [[3, 4], 5, None], [["A", "B"], 5]]
+    )
+    def test_electrodes_that_their_table_cannot_say(self, tmp_path, electrodes):
+        units = [{"electrode": one} for one in electrodes]
+        with pytest.warns(LossWarning, match="attribute electrode"):
+            path = save(session(units), tmp_path / "s.nwb")
+        assert read(path, Options()).neuron_attributes is None
 
     def test_what_cannot_be_kept_is_named_once(self, tmp_path):
         units = [{"d": {"a": 1}, "mixed": 1, "ok": 2}, {"d": {}, "mixed": "x", "ok": 3}]
@@ -350,6 +390,30 @@ class TestRaw:
             assert series.data[:].tolist() == data.T.tolist()
             assert series.electrodes.table.id[:][series.electrodes.data[:]].tolist() == [0, 1]
         assert differences(source, read(path, Options()), Precision("s")) == []
+
+    def test_a_known_conversion_to_volts(self, tmp_path):
+        known = START | {"fs_Hz": 20_000.0, "raw_conversion_to_volts": "1.95e-7"}
+        source = session(raw_data=np.ones((1, 3), np.int16), raw_time=20.0, metadata=known)
+        for raw in (True, False):
+            path = save(source, tmp_path / "s.nwb", raw=raw)
+            assert read(path, Options()).metadata["raw_conversion_to_volts"] == 1.95e-7
+            with h5py.File(path) as file:
+                if raw:
+                    data = file["acquisition/ElectricalSeries/data"]
+                    assert data.attrs["conversion"] == 1.95e-7
+                    assert data.attrs["unit"] == "volts"
+                    assert data[:].tolist() == [[1], [1], [1]]
+
+    @pytest.mark.parametrize("value", ["0.195 uV", 0, -1e-6, float("inf"), True])
+    def test_a_conversion_that_is_none(self, tmp_path, value):
+        known = START | {"raw_conversion_to_volts": value}
+        source = session(raw_data=np.ones((1, 3)), raw_time=20.0, metadata=known)
+        with (
+            warnings.catch_warnings(),
+            pytest.raises(InvalidSpikeData, match="positive finite number"),
+        ):
+            warnings.simplefilter("ignore", LossWarning)
+            save(source, tmp_path / "s.nwb", raw=True)
 
     def test_other_traces_state_each_time(self, tmp_path):
         times = np.array([0.0, 1.0, 5.0])

@@ -14,7 +14,13 @@ from pynwb.ecephys import ElectricalSeries
 
 from spikelab import convert
 from spikelab.data_loaders.data_loaders import load_spikedata_from_nwb
-from spikelab.errors import AssumptionWarning, FormatError, LossWarning, SpikelabError
+from spikelab.errors import (
+    AssumptionWarning,
+    FormatError,
+    LossWarning,
+    OptionError,
+    SpikelabError,
+)
 from spikelab.formats.nwb import Options, read
 
 BOTH = pytest.mark.parametrize("prefer_pynwb", [True, False])
@@ -88,7 +94,44 @@ def test_several_electrodes_and_none(tmp_path, prefer_pynwb):
     file.add_unit(spike_times=[0.1], electrodes=[0, 2])
     file.add_unit(spike_times=[0.1], electrodes=[])
     sd = read(store(file, tmp_path / "a.nwb"), Options(prefer_pynwb=prefer_pynwb))
-    assert sd.neuron_attributes == [{"unit_id": 0, "electrode": [0, 2]}, {"unit_id": 1}]
+    assert sd.neuron_attributes == [
+        {"unit_id": 0, "electrode": [0, 2], "location": "CA1"},
+        {"unit_id": 1},
+    ]
+
+
+@BOTH
+def test_each_unit_has_the_place_of_its_first_electrode(tmp_path, prefer_pynwb):
+    file = with_electrodes(new_file(), 3, id=[10, 20, 30], x=[1.0, 2.0, np.nan], y=[4.0, 5.0, 6.0])
+    for rows in ([1, 0], [], [0], [2]):
+        file.add_unit(spike_times=[0.1], electrodes=rows)
+    sd = read(store(file, tmp_path / "a.nwb"), Options(prefer_pynwb=prefer_pynwb))
+    assert sd.neuron_attributes == [
+        {"unit_id": 0, "electrode": [20, 10], "x": 2.0, "y": 5.0, "location": "CA1"},
+        {"unit_id": 1},
+        {"unit_id": 2, "electrode": 10, "x": 1.0, "y": 4.0, "location": "CA1"},
+        {"unit_id": 3, "electrode": 30, "y": 6.0, "location": "CA1"},
+    ]
+
+
+def test_channels_that_are_names(tmp_path):
+    file = with_electrodes(new_file(), 2)
+    file.add_electrode_column("channel", "names", data=["A1", "B2"])
+    file.add_unit(spike_times=[0.1], electrodes=[1])
+    file.add_unit(spike_times=[0.1], electrodes=[0, 1])
+    sd = read(store(file, tmp_path / "a.nwb"), Options())
+    assert [unit["electrode"] for unit in sd.neuron_attributes] == ["B2", ["A1", "B2"]]
+
+
+@BOTH
+def test_ids_that_units_share_are_kept_and_said(tmp_path, prefer_pynwb):
+    file = new_file()
+    for one in (3, 8, 3):
+        file.add_unit(id=one, spike_times=[0.1])
+    path = store(file, tmp_path / "a.nwb")
+    with pytest.warns(AssumptionWarning, match=r"one unit_id \(3\).* 0 to 2"):
+        sd = read(path, Options(prefer_pynwb=prefer_pynwb))
+    assert [unit["unit_id"] for unit in sd.neuron_attributes] == [3, 8, 3]
 
 
 @BOTH
@@ -171,6 +214,52 @@ def test_sampling_frequency(tmp_path, resolution, rate, fs_Hz):
     sd = read(store(file, tmp_path / "a.nwb"), Options())
     assert sd.metadata.get("fs_Hz") == fs_Hz
     assert sd.raw_data.size == 0
+
+
+def with_series(path: Path, times_s, **rates_Hz) -> Path:
+    """A unit, and one series of traces for each name; no resolution is stated."""
+    file = with_electrodes(new_file(), 1)
+    file.add_unit(spike_times=times_s)
+    for name, rate in rates_Hz.items():
+        region = file.create_electrode_table_region([0], "all")
+        series = ElectricalSeries(name=name, data=np.ones((5, 1)), electrodes=region, rate=rate)
+        file.add_acquisition(series)
+    return store(file, path)
+
+
+@pytest.mark.parametrize(
+    ("rates_Hz", "fs_Hz"),
+    [
+        ({"ElectricalSeriesLFP": 1_250.0}, None),
+        ({"ElectricalSeriesLFP": 30_000.0}, None),
+        ({"slow": 1_250.0}, None),
+        ({"ElectricalSeriesLFP": 1_250.0, "ElectricalSeriesAP": 30_000.0}, 30_000.0),
+        ({"off_grid": 20_000.0}, None),
+        ({"one": 30_000.0, "another": 15_000.0}, None),
+    ],
+)
+def test_which_traces_tell_the_sampling_frequency(tmp_path, rates_Hz, fs_Hz):
+    # Odd numbers of samples of 30 kHz, from a start that is none of them.
+    times_s = 0.12345678 + np.array([0, 1, 7, 31, 301, 3001]) / 30_000
+    path = with_series(tmp_path / "a.nwb", times_s, **rates_Hz)
+    assert read(path, Options()).metadata.get("fs_Hz") == fs_Hz
+
+
+@pytest.mark.parametrize("name", ["ElectricalSeriesLFP", "raw"])
+def test_the_caller_goes_before_the_rate_of_traces(tmp_path, name):
+    path = with_series(tmp_path / "a.nwb", [0.5], **{name: 6_000.0})
+    assert convert.load_source(path, fs_Hz=30_000.0).metadata["fs_Hz"] == 30_000.0
+    assert read(path, Options(fs_Hz=30_000.0)).metadata["fs_Hz"] == 30_000.0
+
+
+def test_the_caller_cannot_contradict_the_resolution(tmp_path):
+    file = new_file()
+    file.units = pynwb.misc.Units(name="units", description="d", resolution=1 / 30_000.0001)
+    file.add_unit(spike_times=[0.5])
+    path = store(file, tmp_path / "a.nwb")
+    assert convert.load_source(path, fs_Hz=30_000.0).metadata["fs_Hz"] == 30_000.0
+    with pytest.raises(OptionError, match="contradicts the file"):
+        convert.load_source(path, fs_Hz=20_000.0)
 
 
 def test_a_link_to_nothing_among_the_traces(tmp_path):

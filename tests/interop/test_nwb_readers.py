@@ -105,6 +105,16 @@ class TestInspector:
         path = save(sd, tmp_path / "session.nwb", raw=True)
         assert inspect(path, config) == []
 
+    def test_raw_traces_of_integers_need_their_conversion(self, tmp_path, config):
+        known = mixed_session({**COMPLETE, "raw_conversion_to_volts": 1.95e-7})
+        unknown = mixed_session(COMPLETE)
+        for sd in (known, unknown):
+            sd.raw_data = np.arange(600, dtype=np.int16).reshape(2, 300)
+            sd.raw_time = 12_000 + np.arange(300) / 30
+        assert inspect(save(known, tmp_path / "known.nwb", raw=True), config) == []
+        found = inspect(save(unknown, tmp_path / "unknown.nwb", raw=True), config)
+        assert [name for name, _ in found] == ["check_electrical_series_unscaled_data"]
+
     def test_times_before_zero_are_a_violation_unless_aligned(self, tmp_path, config):
         sd = SpikeData(
             [[-200.5, -100.25], [-300.0]],

@@ -29,7 +29,7 @@ def problems(**values) -> list[str]:
 
 
 def test_names_are_distinct_and_described():
-    assert len(set(metadata.NAMES)) == len(metadata.NAMES) == 25
+    assert len(set(metadata.NAMES)) == len(metadata.NAMES) == 26
     assert all(field.description for field in metadata.FIELDS)
     assert {"subject_id", "subject_description", "weight"} <= set(metadata.SUBJECT_NAMES)
 
@@ -83,6 +83,9 @@ def test_a_mouse_needs_a_place_of_its_electrodes():
         ("weight", "0.02 kg", "20"),
         ("subject_id", "m-1", "m/1"),
         ("session_id", "s_1", "a\\b"),
+        ("raw_conversion_to_volts", "1.95e-7", "0.195 uV"),
+        ("raw_conversion_to_volts", 1e-6, 0),
+        ("raw_conversion_to_volts", 1, "inf"),
     ],
 )
 def test_malformed_values_are_named(name, good, bad):
@@ -90,6 +93,12 @@ def test_malformed_values_are_named(name, good, bad):
     found = problems(**{name: bad})
     assert len(found) == 1
     assert name in found[0]
+
+
+def test_numbers_of_a_sheet_are_texts():
+    name = "raw_conversion_to_volts"
+    assert metadata.parsed({name: " 1.95e-7 "}) == {name: 1.95e-7}
+    assert metadata.parsed({name: "a few uV"}) == {name: "a few uV"}
 
 
 def test_sex_of_worms():

@@ -15,7 +15,7 @@ from spikelab.errors import FormatError, LossWarning
 from spikelab.formats import h5
 from spikelab.formats.hdf5 import header, table, traces
 from spikelab.formats.hdf5.layout import Layout
-from spikelab.spikedata.attributes import UNIT_ID, unit_ids
+from spikelab.spikedata.attributes import UNIT_ID, ids_to_write
 from spikelab.spikedata.spikedata import SpikeData
 
 
@@ -26,8 +26,10 @@ def describe(file: h5py.File, sd: SpikeData, layout: Layout) -> None:
     -----
     LossWarning
         If an attribute or metadata hold what a file cannot keep; the message names it.
+    AssumptionWarning
+        If units share an id.
     """
-    ids = unit_ids(sd.neuron_attributes, sd.N)
+    ids = ids_to_write(sd.neuron_attributes, sd.N, "HDF5")
     stated: dict[str, Any] = {
         "spikelab_layout": header.VERSION,
         "style": layout.style,

@@ -1,4 +1,4 @@
-"""Channels, their places, and templates: what Phy needs and a session may not know."""
+"""Channels and their places: what Phy needs and a session may not know."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikelab.spikedata.attributes import electrodes, first_given, locations
+from spikelab.spikedata.attributes import ELECTRODE_KEYS, first_given, locations
+from spikelab.spikedata.probes import probe_of
 
-WAVEFORM_KEYS = ("waveform", "waveform_mean", "mean_waveform", "avg_waveform", "template")
 # Micrometres: a usual distance of channels, and a distance that sets groups of them apart.
 _PITCH = 20.0
 _GAP = 100.0
-_MAX_TEMPLATE_BYTES = 1 << 31
 
 Units = Sequence[Mapping[str, Any]]
 
@@ -27,7 +26,9 @@ class Channels:
     Attributes
     ----------
     numbers : numpy.ndarray of int, shape (n_channels,)
-        Channel numbers, ascending.
+        Channel numbers, ascending: the electrodes, or row numbers where probes share numbers.
+    electrodes : numpy.ndarray of int, shape (n_channels,)
+        Number of each channel on its own probe.
     row : numpy.ndarray of int, shape (n_units,)
         For each unit, its row among the channels.
     known : numpy.ndarray of bool, shape (n_units,)
@@ -41,21 +42,28 @@ class Channels:
     """
 
     numbers: NDArray[np.int64]
+    electrodes: NDArray[np.int64]
     row: NDArray[np.int64]
     known: NDArray[np.bool_]
     positions: NDArray[np.float64]
     placed: NDArray[np.bool_]
     depth: NDArray[np.float64]
 
+    @property
+    def is_renumbered(self) -> bool:
+        """Whether the channels are numbered by row, since probes share channel numbers."""
+        return len(np.unique(self.electrodes)) < len(self.electrodes)
+
 
 def channels_of(units: Units | None, n_units: int) -> Channels:
     """The channels of a session.
 
     A unit of which no channel number is known gets a channel of its own, numbered after those
-    that are known. A channel lies where its units lie (in their middle when they differ).
-    Channels of unknown place stand in a line beside the others. Where channels are at the same
-    place, as on two probes with the same coordinates, the second one of each place is moved to
-    the right of all, so that a second probe stays in one piece.
+    that are known. Channels of one number on several probes or shanks are several channels; then
+    all are numbered by row, probe after probe. A channel lies where its units lie (in their
+    middle when they differ). Channels of unknown place stand in a line beside the others. Where
+    channels are at the same place, as on two probes with the same coordinates, the second one of
+    each place is moved to the right of all, so that a second probe stays in one piece.
     """
     given = list(units or [{}] * n_units)
     stated = [_channel(unit) for unit in given]
@@ -63,19 +71,40 @@ def channels_of(units: Units | None, n_units: int) -> Channels:
     free = max((number for number in stated if number is not None), default=-1) + 1
     missing = iter(range(free, free + n_units))
     per_unit = [next(missing) if number is None else number for number in stated]
-    numbers, row = np.unique(np.array(per_unit or [0], dtype=np.int64), return_inverse=True)
-    row = row[:n_units]
+    electrodes, row = _rows([probe_of(unit) for unit in given], per_unit)
+    is_shared = len(set(electrodes.tolist())) < len(electrodes)
+    numbers = np.arange(len(electrodes)) if is_shared else electrodes
     places = _places(given, row, len(numbers))
     stood = _in_a_line(places)
     positions = _apart(stood)
     placed = ~np.isnan(places).any(axis=1) & (positions == places).all(axis=1)
-    return Channels(numbers, row, known, positions, placed, places[:, 1])
+    return Channels(numbers, electrodes, row, known, positions, placed, places[:, 1])
+
+
+def _rows(
+    probes: Sequence[str], numbers: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct electrodes, and the row of each unit among them.
+
+    In ascending order; where probes share numbers, probe after probe as the units name them.
+    """
+    keys = dict.fromkeys(zip(probes, numbers))
+    order = {probe: place for place, probe in enumerate(dict.fromkeys(probes))}
+    is_shared = len({number for _, number in keys}) < len(keys)
+    ordered = sorted(keys, key=lambda key: (order[key[0]] if is_shared else 0, key[1]))
+    row_of = {key: row for row, key in enumerate(ordered)}
+    rows = [row_of[key] for key in zip(probes, numbers)]
+    electrodes = [number for _, number in ordered] or [0]
+    return np.array(electrodes, dtype=np.int64), np.array(rows, dtype=np.int64)
 
 
 def _channel(unit: Mapping[str, Any]) -> int | None:
-    """The channel number of a unit, or None when it has none that a file can count."""
-    found = electrodes([unit])
-    value: Any = None if found is None or found.shape != (1,) else found[0]
+    """The channel number of a unit, of several the first, or None when no file can count it."""
+    value = first_given(unit, ELECTRODE_KEYS)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        value = value[0] if value else None
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(
         value, (bool, np.bool_)
     ):
@@ -120,58 +149,3 @@ def _apart(xy: NDArray[np.float64]) -> NDArray[np.float64]:
     moved = xy.copy()
     moved[:, 0] += times_seen * (np.ptp(xy[:, 0]) + _GAP)
     return moved
-
-
-def templates_of(
-    units: Units | None, channels: Channels
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """One template per unit, at least two.
-
-    A unit's waveform is the first of :data:`WAVEFORM_KEYS` that it has: (samples,) on its own
-    channel, or (samples, channels) or (channels, samples) over the folder's channels in
-    ascending order. All must be of one shape, finite and not flat. Other units get a
-    placeholder: -1 in the first sample of their channel, so that Phy knows where they are.
-
-    Returns
-    -------
-    templates : numpy.ndarray of float32, shape (max(n_units, 2), n_samples, n_channels)
-    is_real : numpy.ndarray of bool, shape (n_units,)
-        Whether the unit's template is its waveform.
-    """
-    n_units, n_channels = len(channels.row), len(channels.numbers)
-    waveforms = [_waveform(unit, n_channels) for unit in units or [{}] * n_units]
-    shapes = {waveform.shape for waveform in waveforms if waveform is not None}
-    n_samples = next(iter(shapes))[0] if len(shapes) == 1 else 2
-    size = 4 * max(n_units, 2) * n_samples * n_channels
-    if len(shapes) != 1 or size > _MAX_TEMPLATE_BYTES:
-        waveforms, n_samples = [None] * n_units, 2
-    templates = np.zeros((max(n_units, 2), n_samples, n_channels), dtype=np.float32)
-    for unit, waveform in enumerate(waveforms):
-        if waveform is None:
-            templates[unit, 0, channels.row[unit]] = -1
-        elif waveform.ndim == 1:
-            templates[unit, :, channels.row[unit]] = waveform
-        else:
-            templates[unit] = waveform
-    return templates, np.array([waveform is not None for waveform in waveforms], dtype=bool)
-
-
-def _waveform(unit: Mapping[str, Any], n_channels: int) -> NDArray[np.float32] | None:
-    """The waveform of a unit, (samples,) or (samples, n_channels); None where it has none."""
-    value = first_given(unit, WAVEFORM_KEYS)
-    if not isinstance(value, (np.ndarray, list, tuple)):
-        return None
-    try:
-        array = np.asarray(value)
-    except ValueError:  # ragged lists
-        return None
-    if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
-        return None
-    if array.ndim == 2 and array.shape[1] != n_channels:
-        array = array.T
-    if array.ndim == 2 and array.shape[1] != n_channels:
-        return None
-    with np.errstate(over="ignore"):
-        waveform = array.astype(np.float32)
-    usable = len(waveform) >= 2 and np.isfinite(waveform).all() and np.ptp(waveform, axis=0).any()
-    return waveform if usable else None

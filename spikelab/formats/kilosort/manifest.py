@@ -49,6 +49,8 @@ class Manifest:
         Clusters whose channel, or whose template, nobody gave.
     invented_positions : list of int
         Channels whose place nobody gave, or that were moved because two must not coincide.
+    electrodes : list of int
+        Number of each channel on its own probe, in a folder whose channels are numbered by row.
     files : dict of str to str
         Every other file of the export, and its SHA-256.
     """
@@ -60,12 +62,15 @@ class Manifest:
     invented_channels: list[int] = field(default_factory=list)
     placeholder_templates: list[int] = field(default_factory=list)
     invented_positions: list[int] = field(default_factory=list)
+    electrodes: list[int] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write it, as the last file of the folder: it holds the digests of all others."""
         files = {path.name: digest(path) for path in sorted(folder.iterdir())}
         content = {"about": _ABOUT, "layout": LAYOUT} | asdict(self) | {"files": files}
+        if not self.electrodes:  # channel_map.npy says it all
+            del content["electrodes"]
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
 
@@ -107,7 +112,10 @@ def read(folder: Path) -> Manifest | None:
 
 def _check(manifest: Manifest) -> None:
     """Refuse a manifest that does not have the types it must have."""
-    numbers = ("cluster_ids", "silent", "invented_channels", "placeholder_templates")
+    numbers = (
+        *("cluster_ids", "silent", "invented_channels", "placeholder_templates"),
+        "electrodes",
+    )
     for name in numbers:
         if not _are_whole(getattr(manifest, name)):
             raise _damaged(f"{name} is no list of whole numbers")

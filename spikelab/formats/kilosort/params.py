@@ -33,6 +33,10 @@ class Params:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def is_literal(self, name: str) -> bool:
+        """Whether `name` is assigned, and its value can be read."""
+        return name in self._values and not isinstance(self._values[name], _Unreadable)
+
     def get(self, name: str, kind: type | tuple[type, ...], allowed: str) -> Any:
         """The value of `name`, or None when it is not assigned.
 

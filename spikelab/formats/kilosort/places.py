@@ -67,14 +67,12 @@ class Places:
         unit_of_spike : numpy.ndarray of int, shape (n_spikes,)
             Position in `ids` of each spike's cluster.
         stated : mapping of int to str
-            The column ``ch``.
+            The column ``ch``; what is no channel number there counts as blank.
         """
-        found: dict[int, int] = {}
-        if any(unit not in stated for unit in ids):
-            found = self._from_templates(ids, unit_of_spike)
-        for unit, number in tables.typed({u: stated[u] for u in ids if u in stated}).items():
-            if isinstance(number, (int, float)) and number == int(number):
-                found[unit] = int(number)
+        read = {unit: _channel_number(stated[unit]) for unit in ids if unit in stated}
+        found = {unit: number for unit, number in read.items() if number is not None}
+        if len(found) < len(ids):
+            found = self._from_templates(ids, unit_of_spike) | found
         return found
 
     def position(self, channel: int | None) -> NDArray[np.float64] | None:
@@ -147,6 +145,15 @@ class Places:
             row = int(np.argmax(height))
             rows[number] = row if channels is None else int(channels[number, row])
         return rows
+
+
+def _channel_number(text: str) -> int | None:
+    """The channel number in a cell; None where it holds none."""
+    try:
+        number = tables.parse(text.strip(), "int")
+    except ValueError:
+        return None
+    return int(number) if 0 <= number < 2**63 and number == int(number) else None
 
 
 def _optional(folder: Path, given: str | None, standard: str) -> NDArray[Any] | None:

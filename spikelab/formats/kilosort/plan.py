@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,15 @@ def plan(sd: SpikeData, options: Options) -> Plan:
             LossWarning,
             stacklevel=4,
         )
+    channels = geometry.channels_of(sd.neuron_attributes, sd.N)
+    if channels.is_renumbered:
+        warnings.warn(
+            "probes or shanks share channel numbers, which a Kilosort/Phy folder cannot tell "
+            "apart: the channels are numbered by row; each unit keeps its own electrode number "
+            "as an attribute.",
+            AssumptionWarning,
+            stacklevel=4,
+        )
     return Plan(
         sd,
         require_fs(fs_Hz, why="a Kilosort/Phy folder"),
@@ -86,7 +96,7 @@ def plan(sd: SpikeData, options: Options) -> Plan:
         times_file,
         clusters_file,
         _cluster_ids(sd, options.cluster_ids),
-        geometry.channels_of(sd.neuron_attributes, sd.N),
+        channels,
         [label_of(unit) or UNSORTED for unit in sd.neuron_attributes or [{}] * sd.N],
     )
 
@@ -109,14 +119,24 @@ def _file_name(given: str | None, standard: str, option: str) -> str:
     return name
 
 
+def _given_twice(sd: SpikeData) -> list[str]:
+    """The ids that several units have."""
+    ids = [unit.get(UNIT_ID) for unit in sd.neuron_attributes or ()]
+    whole = [int(unit) if isinstance(unit, float) and unit.is_integer() else unit for unit in ids]
+    counts = Counter(str(unit) for unit in whole if unit is not None)
+    return [unit for unit, count in counts.items() if count > 1]
+
+
 def _cluster_ids(sd: SpikeData, given: Sequence[int] | None) -> list[int]:
     """One distinct, non-negative id per unit."""
     if given is None:
         ids = unit_ids(sd.neuron_attributes, sd.N)
-        if all(isinstance(unit, int) and 0 <= unit < 2**63 for unit in ids):
+        twice = _given_twice(sd)
+        if not twice and all(isinstance(unit, int) and 0 <= unit < 2**63 for unit in ids):
             return [int(unit) for unit in ids]
+        found = f"{', '.join(twice[:10])} more than once" if twice else f"{ids[0]!r}, ..."
         warnings.warn(
-            f"the units' ids are no cluster ids (found {ids[0]!r}, ...; allowed: whole numbers "
+            f"the units' ids are no cluster ids (found {found}; allowed: distinct whole numbers "
             f"from 0 to 2**63 - 1): the clusters are numbered 0 to {sd.N - 1}; each keeps its id "
             f"as the attribute {UNIT_ID}.",
             AssumptionWarning,

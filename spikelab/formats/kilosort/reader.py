@@ -133,6 +133,8 @@ def _of_export(
         known = {name: values[unit] for name, values in added.items() if unit in values}
         if unit in new:
             known = _of_cluster(unit, channels.get(unit), places, added, electrode)
+            if electrode in known and known[electrode] < len(manifest.electrodes):
+                known[electrode] = manifest.electrodes[known[electrode]]
         restored = restorer.unit(unit)
         known = ({} if UNIT_ID in restored else {UNIT_ID: unit}) | known | restored
         label = folder.table.get("group", {}).get(unit, UNSORTED)

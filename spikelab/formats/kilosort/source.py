@@ -38,7 +38,7 @@ class Folder:
 
     def number(self, name: str, given: float | None, unit: str) -> float | None:
         """A number that ``params.py`` may state and the caller may give, but not another one."""
-        if given is not None and name not in self.params:
+        if given is not None and not self.params.is_literal(name):
             return float(given)
         stated = self.params.number(name)
         if given is not None and stated != float(given):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikelab import trains
 from spikelab.errors import LossWarning
-from spikelab.formats.kilosort import attributes, geometry, params, tables
+from spikelab.formats.kilosort import attributes, params, tables
 from spikelab.formats.kilosort.manifest import Manifest
 from spikelab.formats.kilosort.options import (
     AMPLITUDES,
@@ -32,6 +32,7 @@ from spikelab.formats.kilosort.options import (
     Options,
 )
 from spikelab.formats.kilosort.plan import MAX_INT32, Plan, plan
+from spikelab.formats.kilosort.templates import Templates, templates_of
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import MS_PER_S, from_ms
 
@@ -65,9 +66,11 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
     Warns
     -----
     LossWarning
-        If an attribute cannot be kept, or if a choice keeps Phy from opening the folder.
+        If an attribute cannot be kept, if waveforms cannot be templates, or if a choice keeps
+        Phy from opening the folder.
     AssumptionWarning
-        If the units' ids cannot be cluster ids, so that the clusters are numbered.
+        If the units' ids cannot be cluster ids, so that the clusters are numbered, or if probes
+        share channel numbers, so that the channels are.
     """
     session = plan(sd, options)
     stored = attributes.store(
@@ -78,12 +81,12 @@ def write(sd: SpikeData, path: Path, options: Options) -> None:
         ids_are_given=options.cluster_ids is not None,
     )
     _write_spikes(path, session, stored.amplitudes)
-    is_real = _write_channels(path, session)
+    templates = _write_channels(path, session)
     _write_tables(path, session, stored)
     for name, array in stored.arrays.items():
         np.save(path / name, array)
-    manifest = _manifest(session, stored, is_real)
-    _write_params(path, session, manifest)
+    manifest = _manifest(session, stored, templates.is_real)
+    _write_params(path, session, manifest, templates)
     manifest.write(path)
 
 
@@ -111,18 +114,31 @@ def _write_spikes(path: Path, session: Plan, amplitudes: list[NDArray[np.float64
     np.save(path / AMPLITUDES, known)
 
 
-def _write_channels(path: Path, session: Plan) -> NDArray[np.bool_]:
-    """The arrays with one entry per channel, and the templates; which templates are real."""
+def _write_channels(path: Path, session: Plan) -> Templates:
+    """The arrays with one entry per channel, and the templates, which are returned."""
     channels = session.channels
-    templates, is_real = geometry.templates_of(session.sd.neuron_attributes, channels)
-    _warn_of_memory(session.cluster_ids, templates)
-    np.save(path / TEMPLATES, templates)
+    templates = templates_of(session.sd.neuron_attributes, channels)
+    _warn_of_memory(session.cluster_ids, templates.array)
+    _warn_of_unusable(session.cluster_ids, templates)
+    np.save(path / TEMPLATES, templates.array)
     np.save(path / CHANNEL_MAP, session.integers(channels.numbers.tolist()))
     np.save(path / CHANNEL_POSITIONS, channels.positions)
     identity = np.eye(len(channels.numbers))
     np.save(path / WHITENING, identity)
     np.save(path / WHITENING_INVERSE, identity)
-    return is_real
+    return templates
+
+
+def _warn_of_unusable(cluster_ids: Sequence[int], templates: Templates) -> None:
+    if templates.unusable:
+        ids = [cluster_ids[unit] for unit in templates.unusable]
+        warnings.warn(
+            f"the waveforms of clusters {_some(ids)}, of shape {templates.unusable_shapes}, "
+            "cannot be templates: placeholders stand for them; the attribute is stored apart. "
+            "What to do: give (samples,) or (samples, channels), finite and not flat.",
+            LossWarning,
+            stacklevel=5,
+        )
 
 
 def _warn_of_memory(cluster_ids: Sequence[int], templates: NDArray[np.float32]) -> None:
@@ -179,10 +195,11 @@ def _manifest(session: Plan, stored: attributes.Stored, is_real: NDArray[np.bool
         invented_channels=[unit for unit, known in zip(ids, channels.known) if not known],
         placeholder_templates=[unit for unit, real in zip(ids, is_real) if not real],
         invented_positions=channels.numbers[~channels.placed].tolist(),
+        electrodes=channels.electrodes.tolist() if channels.is_renumbered else [],
     )
 
 
-def _write_params(path: Path, session: Plan, manifest: Manifest) -> None:
+def _write_params(path: Path, session: Plan, manifest: Manifest, templates: Templates) -> None:
     values = {
         "dat_path": [],
         "n_channels_dat": int(session.channels.numbers[-1]) + 1,
@@ -200,26 +217,41 @@ def _write_params(path: Path, session: Plan, manifest: Manifest) -> None:
         values["spike_times_file"] = session.times_file
     if session.clusters_file != SPIKE_CLUSTERS:
         values["spike_clusters_file"] = session.clusters_file
-    text = params.render(values, _notes(session, manifest))
+    text = params.render(values, _notes(session, manifest, templates))
     (path / PARAMS).write_text(text, encoding="utf-8", newline="\n")
 
 
-def _notes(session: Plan, manifest: Manifest) -> list[str]:
+def _notes(session: Plan, manifest: Manifest, templates: Templates) -> list[str]:
     """What a reader of the folder must know, for people."""
     notes = [
         "Written by spikelab. Sample number in spike_times.npy + sample_offset = sample number "
         "counted from time zero."
     ]
+    ids_of = session.cluster_ids
+    unusable = [ids_of[unit] for unit in templates.unusable]
+    placeholder = "templates.npy: placeholder (-1 on the unit's channel)"
     invented = {
-        "templates.npy: placeholder (-1 on the unit's channel), no waveform known": (
-            manifest.placeholder_templates
-        ),
+        f"{placeholder}, no waveform known": [
+            unit for unit in manifest.placeholder_templates if unit not in set(unusable)
+        ],
+        f"{placeholder}, waveforms of shape {templates.unusable_shapes} not usable": unusable,
+        "templates.npy: only the trace with the peak, put on the unit's channel": [
+            ids_of[unit] for unit in templates.peak_only
+        ],
+        "templates.npy: shorter than others, filled up with zeros at the end": [
+            ids_of[unit] for unit in templates.padded
+        ],
         "channel_map.npy: channel invented, none known": manifest.invented_channels,
     }
     for what, ids in invented.items():
         if ids:
             whose = "all clusters" if len(ids) == session.sd.N else f"clusters {_some(ids)}"
             notes.append(f"{what}: {whose}.")
+    if manifest.electrodes:
+        notes.append(
+            "channel_map.npy: row numbers, since probes or shanks share channel numbers; the "
+            f"electrodes are, row after row: {_some(manifest.electrodes)}."
+        )
     if manifest.invented_positions:
         whose = _some(manifest.invented_positions)
         notes.append(f"channel_positions.npy: place invented or moved apart: channels {whose}.")

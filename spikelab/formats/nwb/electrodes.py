@@ -5,18 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikelab.errors import AssumptionWarning
+from spikelab.formats.columns import NONE, Column
 from spikelab.spikedata import attributes as attribute_names
+from spikelab.spikedata.probes import probe_of
 
-# Names under which sorters and labs keep the probe, and its shank, of a unit.
-PROBE_KEYS = ("probe", "probe_id", "electrode_group", "group_name")
-SHANK_KEYS = ("shank", "sh")
 DEFAULT_GROUP = "group0"
 UNKNOWN = "unknown"
 
@@ -68,6 +67,26 @@ class Electrodes:
             return np.array(channels, dtype=np.int64)
         return np.arange(len(channels))
 
+    def hold(self, column: Column) -> bool:
+        """Whether the channels of the units say all that this attribute says."""
+        if (column.status == NONE).any():
+            return False
+        channels = self.channels
+        for own_rows, value in zip(np.split(self.rows, self.ends[:-1]), column.values):
+            held: Any = [channels[row] for row in own_rows]
+            if len(held) <= 1:
+                held = held[0] if held else None
+            # 5 equals 5.0 and True; their texts differ.
+            if repr(_as_python(value)) != repr(held):
+                return False
+        return True
+
+
+def _as_python(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return [_as_python(one) for one in value] if isinstance(value, (list, tuple)) else value
+
 
 def collect(
     attributes: Sequence[Mapping[str, Any]], area: str | None, n_raw_channels: int
@@ -109,21 +128,9 @@ def collect(
 
 def group_of(unit: Mapping[str, Any]) -> str:
     """Name of the electrode group of a unit: its probe and its shank, as far as known."""
-    probe = _first_label(unit, PROBE_KEYS)
-    shank = _first_label(unit, SHANK_KEYS)
-    parts = [probe] if probe else []
-    parts += [f"shank{shank}"] if shank else []
-    name = " ".join(parts).translate(str.maketrans("/\\:\0", "____")) or DEFAULT_GROUP
+    name = probe_of(unit).translate(str.maketrans("/\\:\0", "____")) or DEFAULT_GROUP
     # The table of the electrodes lies beside the groups.
     return f"{name}_" if name in ("electrodes", ".", "..") else name
-
-
-def _first_label(unit: Mapping[str, Any], keys: Sequence[str]) -> str | None:
-    for key in keys:
-        value = unit.get(key)
-        if isinstance(value, (str, Integral)) and str(value).strip():
-            return str(value).strip()
-    return None
 
 
 def _channels(unit: Mapping[str, Any]) -> list[Channel]:

@@ -23,7 +23,8 @@ class Options:
         Names under which the spike times, their index and the table that holds them can be found
         besides their standard names (writing), or where to look for them (reading).
     fs_Hz : float, optional
-        Sampling frequency in Hz; by default ``metadata["fs_Hz"]`` or what the file states.
+        Sampling frequency in Hz; by default ``metadata["fs_Hz"]`` or what the file states (reading:
+        else the rate of its raw traces, if the spikes lie on their samples).
     raw : bool, optional
         Whether to write raw traces; by default not.
     compression : {'none', 'gzip'}, optional

@@ -41,6 +41,8 @@ class Plan:
     groups : list of str, or None
         Electrode group of each unit, where the attribute of that name says so.
     electrodes : Electrodes
+    electrode_key : str, or None
+        The attribute that no column can hold and that the electrodes of the units stand for.
     shift_ms : float
         What was subtracted from every time.
     """
@@ -53,6 +55,7 @@ class Plan:
     columns: list[Encoded]
     groups: list[str] | None
     electrodes: Electrodes
+    electrode_key: str | None
     shift_ms: float
 
 
@@ -68,6 +71,9 @@ def make_plan(sd: SpikeData, given: Mapping[str, Any], options: Options, lost: l
     columns = [names]
     taken = {names.name}
     groups = _group_names(attributes)
+    channels = len(sd.raw_data) if options.raw else 0
+    electrodes = collect(attributes, given.get("electrode_location"), channels)
+    electrode_key = None
     for column in columns_of(attributes):
         stands = (column.name == attribute_names.UNIT_ID and ids_from != "none") or (
             column.name == "electrode_group" and groups is not None
@@ -76,18 +82,29 @@ def make_plan(sd: SpikeData, given: Mapping[str, Any], options: Options, lost: l
         if encoded is not None:
             columns.append(encoded)
             taken.add(encoded.name)
+        elif column.name in attribute_names.ELECTRODE_KEYS and electrodes.hold(column):
+            electrode_key = column.name
         elif not stands:
             lost.append(f"attribute {column.name}")
-    channels = len(sd.raw_data) if options.raw else 0
-    electrodes = collect(attributes, given.get("electrode_location"), channels)
-    return Plan(times_s, ends, window_s, ids, ids_from, columns, groups, electrodes, shift_ms)
+    return Plan(
+        times_s,
+        ends,
+        window_s,
+        ids,
+        ids_from,
+        columns,
+        groups,
+        electrodes,
+        electrode_key,
+        shift_ms,
+    )
 
 
 def _identity(
     attributes: Sequence[Mapping[str, Any]], n_units: int
 ) -> tuple[NDArray[np.int64], str, Encoded]:
     """Row ids, the column that stands for ``unit_id``, and the column of the names."""
-    unit_ids = attribute_names.unit_ids(attributes, n_units)
+    unit_ids = attribute_names.ids_to_write(attributes, n_units, "NWB")
     own = [unit.get(attribute_names.UNIT_ID) for unit in attributes]
     source = "none"
     ids = np.arange(n_units)
@@ -133,6 +150,7 @@ def content_of(
     for name in ("places", "rows", "ends", "raw_rows"):
         content.add(name, getattr(plan.electrodes, name))
     content.add("ids", plan.ids)
+    content.add("electrode_key", plan.electrode_key)
     for column in plan.columns:
         content.add(column.name, column.data)
         content.add("ends", column.ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from spikelab.errors import InvalidSpikeData
 from spikelab.formats import h5
-from spikelab.formats.nwb.session import text
+from spikelab.formats.nwb.session import CONVERSION, text
+from spikelab.metadata import problems
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import MS_PER_S
 
@@ -23,10 +25,17 @@ if TYPE_CHECKING:
 SERIES = "ElectricalSeries"
 # Times closer than this (ms) to a regular grid are that grid.
 _GRID_MS = 1e-6
+# Traces in which spikes can be found are sampled faster than this.
+SLOWEST_RAW_HZ = 5_000.0
 
 
 def add_series(
-    file: NWBFile, sd: SpikeData, plan: Plan, fs_Hz: float | None, options: Options
+    file: NWBFile,
+    sd: SpikeData,
+    plan: Plan,
+    given: Mapping[str, Any],
+    fs_Hz: float | None,
+    options: Options,
 ) -> None:
     """Add the raw traces of a session.
 
@@ -35,7 +44,7 @@ def add_series(
     Raises
     ------
     InvalidSpikeData
-        If the traces are not numbers.
+        If the traces are not numbers, or their conversion to volts is not a positive one.
     """
     from pynwb import H5DataIO
     from pynwb.ecephys import ElectricalSeries
@@ -51,13 +60,26 @@ def add_series(
     file.add_acquisition(
         ElectricalSeries(
             name=SERIES,
-            description="raw traces as the source has them; their unit is not known",
-            comments="the conversion to volts is not known: conversion 1 is a placeholder",
+            **_conversion(given),
             data=data,
             electrodes=region,
             **_time_base(sd.raw_time - plan.shift_ms, fs_Hz),
         )
     )
+
+
+def _conversion(given: Mapping[str, Any]) -> dict[str, Any]:
+    if CONVERSION not in given:
+        return {
+            "description": "raw traces as the source has them; their unit is not known",
+            "comments": "the conversion to volts is not known: conversion 1 is a placeholder",
+        }
+    if wrong := problems({CONVERSION: given[CONVERSION]}):
+        raise InvalidSpikeData(wrong[0])
+    return {
+        "description": "raw traces as the source has them",
+        "conversion": given[CONVERSION],
+    }
 
 
 def _time_base(times_ms: NDArray[np.float64], fs_Hz: float | None) -> dict[str, Any]:
@@ -96,13 +118,19 @@ def _is_local(group: h5py.Group, name: str) -> bool:
 
 
 def series_rate_Hz(file: h5py.File) -> float | None:
-    """Sampling rate of the raw series of a file, where all of them agree; else None."""
+    """Sampling rate of the raw series of a file, where all of them agree; else None.
+
+    Spikes are not found in local field potentials: slow series, and those that say so in their
+    name, do not count. (Series in an LFP container lie deeper than this looks.)
+    """
     rates = set()
     acquisition = h5.find(file, "acquisition")
-    names = acquisition if isinstance(acquisition, h5py.Group) else ()
+    all_names = acquisition if isinstance(acquisition, h5py.Group) else ()
+    names = [name for name in all_names if "lfp" not in name.lower()]
     for item in (h5.find(acquisition, name) for name in names if _is_local(acquisition, name)):
         if isinstance(item, h5py.Group) and text(item.attrs.get("neurodata_type", "")) == SERIES:
             start = item.get("starting_time")
             if start is not None and "rate" in start.attrs:
                 rates.add(float(start.attrs["rate"]))
+    rates = {rate for rate in rates if rate >= SLOWEST_RAW_HZ}
     return rates.pop() if len(rates) == 1 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,15 @@ from spikelab.formats.nwb.table import Table, from_h5py, from_pynwb
 from spikelab.formats.nwb.unit_attributes import read_attributes
 from spikelab.formats.nwb.writer import FS_HZ, LAYOUT, SHIFT_MS
 from spikelab.spikedata.spikedata import SpikeData
-from spikelab.units import to_ms
+from spikelab.units import MS_PER_S, to_ms
 
 ELECTRODES = "general/extracellular_ephys/electrodes"
 # What pynwb raises for files that it cannot make objects of; it has no common class for them.
 _PYNWB_FAILURES = (TypeError, ValueError, KeyError, AttributeError, RuntimeError, OSError)
 # Relative difference up to which two sampling frequencies are the same.
 _FS_RTOL = 1e-6
+# How far (samples) a spike may be from a sample of the traces it was found in.
+_SAMPLE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _session(source: Source, options: Options) -> SpikeData:
             stacklevel=2,
         )
     metadata = session.read_metadata(source.file)
-    fs_Hz = _sampling_frequency(source, options)
+    fs_Hz = _sampling_frequency(source, options, flat_ms)
     if fs_Hz is not None:
         metadata["fs_Hz"] = fs_Hz
     traces = raw.read_series(source.file, source.shift_ms) if source.is_ours else {}
@@ -188,26 +190,34 @@ def _sorting(flat: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[np.i
     return np.lexsort((flat, unit))
 
 
-def _sampling_frequency(source: Source, options: Options) -> float | None:
-    stated = [read() for read in _fs_sources(source)]
-    fs_Hz = next((value for value in stated if value is not None), None)
-    if fs_Hz is None or options.fs_Hz is None:
-        return options.fs_Hz if fs_Hz is None else fs_Hz
-    if abs(fs_Hz - options.fs_Hz) > _FS_RTOL * fs_Hz:
+def _sampling_frequency(
+    source: Source, options: Options, flat_ms: NDArray[np.float64]
+) -> float | None:
+    """What the file states of its units, else the caller, else the rate of the raw traces."""
+    stated = _positive(source.file.attrs.get(FS_HZ)) or _rate(source)
+    if stated is None and options.fs_Hz is None:
+        guess = raw.series_rate_Hz(source.file)
+        return guess if guess is not None and _on_grid(flat_ms, guess) else None
+    if stated is None or options.fs_Hz is None:
+        return options.fs_Hz if stated is None else stated
+    if abs(stated - options.fs_Hz) > _FS_RTOL * stated:
         raise OptionError(
             "fs_Hz contradicts the file",
             found=options.fs_Hz,
-            allowed=f"{fs_Hz} (what the file states), or nothing",
+            allowed=f"{stated} (what the file states), or nothing",
         )
-    return fs_Hz
+    return options.fs_Hz
 
 
-def _fs_sources(source: Source) -> Sequence[Callable[[], float | None]]:
-    return (
-        lambda: _positive(source.file.attrs.get(FS_HZ)),
-        lambda: _rate(source),
-        lambda: raw.series_rate_Hz(source.file),
-    )
+def _on_grid(flat_ms: NDArray[np.float64], rate_Hz: float) -> bool:
+    """Whether most spikes are whole samples (within 1 %) from the first one.
+
+    From the first one, because the traces may start at any time.
+    """
+    if not flat_ms.size:
+        return True
+    samples = (flat_ms - flat_ms[0]) * (rate_Hz / MS_PER_S)
+    return bool((np.abs(samples - np.round(samples)) < _SAMPLE_TOLERANCE).mean() > 0.5)
 
 
 def _rate(source: Source) -> float | None:

@@ -25,6 +25,8 @@ NO_START_NOTE = f"The start of this session is not known; {NO_START} is a placeh
 NO_DESCRIPTION = "no description of the session was given"
 PLACEHOLDERS = "spikelab_placeholders"
 OTHER_METADATA = "spikelab_metadata"
+# Traces need not be in the file: what is known of them is kept beside the other metadata.
+CONVERSION = "raw_conversion_to_volts"
 # HDF5 attributes have room for 64 kB.
 _MAX_ATTRIBUTE = 60_000
 
@@ -141,7 +143,7 @@ def other_metadata(metadata: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     kept: dict[str, Any] = {}
     lost = []
     for name, value in metadata.items():
-        if name in names.NAMES or name == "fs_Hz":
+        if (name in names.NAMES and name != CONVERSION) or name == "fs_Hz":
             continue
         value = value.item() if isinstance(value, np.generic) else value
         try:

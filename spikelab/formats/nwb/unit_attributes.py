@@ -13,7 +13,7 @@ from spikelab.formats.columns import ABSENT, NONE
 from spikelab.formats.nwb.session import text
 from spikelab.formats.nwb.table import Table, TableColumn
 from spikelab.formats.nwb.unit_columns import MARK, decode
-from spikelab.spikedata.attributes import AXES, ELECTRODE_KEYS, UNIT_ID
+from spikelab.spikedata.attributes import AXES, ELECTRODE_KEYS, UNIT_ID, warn_of_shared_ids
 
 UNIT_NAME = "unit_name"
 Rows = list[dict[str, Any]]
@@ -58,7 +58,7 @@ def read_attributes(
             _add_column(rows, column, marks, is_ours, (ends, order))
     if not is_ours:
         _add_intervals(rows, units)
-        _add_electrodes(rows, units, electrodes)
+    _add_electrodes(rows, units, electrodes, is_ours)
     return (rows if any(rows) else None), unread
 
 
@@ -113,7 +113,9 @@ def _add_identity(rows: Rows, units: Table, is_ours: bool) -> None:
         ids: Sequence[Any] = names if source == "unit_name" else [int(name) for name in names]
     else:
         ids = range(len(rows)) if units.ids is None else units.ids.tolist()
-        ids = ids if is_ours else _foreign_ids(ids, units)
+        if not is_ours:
+            ids = _foreign_ids(ids, units)
+            warn_of_shared_ids(ids, "an export numbers")
     for row, one in zip(rows, ids):
         row[UNIT_ID] = one
 
@@ -154,10 +156,16 @@ def _add_intervals(rows: Rows, units: Table) -> None:
             row["obs_intervals_s"] = part
 
 
-def _add_electrodes(rows: Rows, units: Table, electrodes: Table | None) -> None:
-    """Electrode, place and brain area of each unit, from the table of the electrodes."""
+def _add_electrodes(rows: Rows, units: Table, electrodes: Table | None, is_ours: bool) -> None:
+    """Electrode, place and brain area of each unit, from the table of the electrodes.
+
+    In a file of ours, only the attribute that the writer left to this table.
+    """
     column = units.columns.get("electrodes")
     if column is None or column.source.ndim != 1 or column.source.dtype.kind not in "iu":
+        return
+    name = column.marks().get("name") if is_ours else "electrode"
+    if name is None:
         return
     flat, index = column.values().astype(np.int64), column.ends()
     index = np.arange(1, len(flat) + 1) if index is None else index
@@ -166,11 +174,11 @@ def _add_electrodes(rows: Rows, units: Table, electrodes: Table | None) -> None:
     table_rows, numbers = _resolve(column, flat, electrodes)
     for row, part in zip(rows, np.split(numbers, index[:-1]) if rows else []):
         if len(part) and not any(key in row for key in ELECTRODE_KEYS):
-            row["electrode"] = part[0].item() if len(part) == 1 else part.tolist()
-    starts = index - np.diff(index, prepend=0)
-    if electrodes is not None and table_rows is not None:
-        single = np.diff(index, prepend=0) == 1
-        first = np.where(single, table_rows[np.minimum(starts, max(len(flat) - 1, 0))], -1)
+            row[name] = part.tolist() if len(part) > 1 else part.tolist()[0]
+    if electrodes is not None and table_rows is not None and not is_ours:
+        counts = np.diff(index, prepend=0)
+        first = np.full(len(rows), -1, dtype=np.int64)
+        first[counts > 0] = table_rows[(index - counts)[counts > 0]]
         _add_places(rows, electrodes, first)
 
 
@@ -197,16 +205,17 @@ def _resolve(
 
 
 def _add_places(rows: Rows, electrodes: Table, first: NDArray[np.int64]) -> None:
-    """x, y, z where every unit has them, and brain areas; row -1 stands for no electrode."""
+    """Place and brain area of each unit's first electrode; row -1 stands for no electrode."""
     for axis in AXES:
         values = next(
             (v for name in (axis, f"rel_{axis}") if (v := _numbers(electrodes, name)) is not None),
             None,
         )
-        if values is None or (first < 0).any() or not np.isfinite(values[first]).all():
+        if values is None:
             continue
-        for row, value in zip(rows, values[first].tolist()):
-            row.setdefault(axis, value)
+        for row, one in zip(rows, first):
+            if one >= 0 and np.isfinite(values[one]):
+                row.setdefault(axis, values[one].item())
     column = electrodes.columns.get("location")
     if column is not None and not column.kind and not column.index:
         areas = column.values()

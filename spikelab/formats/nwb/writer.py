@@ -95,7 +95,7 @@ def _build(
         add_electrodes(file, device, plan, given)
     file.units = units_table(file, plan, fs_Hz, options)
     if options.raw and sd.raw_data.size:
-        raw.add_series(file, sd, plan, fs_Hz, options)
+        raw.add_series(file, sd, plan, given, fs_Hz, options)
     return file, placeholders
 
 
@@ -127,6 +127,8 @@ def _finish(
         file.attrs[name] = value
     units = file[UNITS]
     units.attrs[UNIT_IDS] = plan.ids_from
+    if plan.electrode_key is not None:
+        units["electrodes"].attrs[f"{MARK}name"] = plan.electrode_key
     for column in plan.columns:
         for name, value in column.marks.items():
             units[column.name].attrs[MARK + name] = value
