@@ -74,9 +74,8 @@ def ids_to_write(attributes: Attributes | None, n_units: int, target: str) -> li
 
 
 def warn_of_shared_ids(ids: Sequence[object], who_numbers: str) -> None:
-    """Say which ids several units have, if any; units without one do not count."""
-    counts = Counter(str(_plain_id(one)) for one in ids if one is not None)
-    shared = [name for name, count in counts.items() if count > 1]
+    """Say which ids several units have, if any."""
+    shared = shared_ids(ids)
     if shared:
         more = f" and {len(shared) - 10} more" if len(shared) > 10 else ""
         warnings.warn(
@@ -85,6 +84,12 @@ def warn_of_shared_ids(ids: Sequence[object], who_numbers: str) -> None:
             AssumptionWarning,
             stacklevel=3,
         )
+
+
+def shared_ids(ids: Sequence[object]) -> list[str]:
+    """The ids that several units have, as text; units without one do not count."""
+    counts = Counter(str(_plain_id(one)) for one in ids if one is not None)
+    return [name for name, count in counts.items() if count > 1]
 
 
 def _plain_id(value: object) -> object:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zoneinfo
 from collections import OrderedDict, defaultdict
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -276,7 +277,7 @@ class TestLosses:
             assert round_trip(PurePosixPath("/data/a"), tmp_path / "x.pkl") == "/data/a"
 
     def test_of_a_named_time_zone_the_offset_is_kept(self, tmp_path):
-        zone = pytest.importorskip("zoneinfo").ZoneInfo("Europe/Berlin")
+        zone = zoneinfo.ZoneInfo("Europe/Berlin")
         moment = datetime.datetime(2024, 7, 1, 12, tzinfo=zone)
         with pytest.warns(LossWarning, match="offset"):
             found = round_trip(moment, tmp_path / "x.pkl")

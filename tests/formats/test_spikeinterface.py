@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import spikeinterface as si
 
 from spikelab import convert
 from spikelab.data_loaders.data_loaders import load_spikedata_from_spikeinterface as take_over
@@ -82,9 +83,6 @@ class TestLookalikes:
     def test_something_else(self, thing):
         with pytest.raises(OptionError, match="no sorting"):
             take_over(thing)
-
-
-si = pytest.importorskip("spikeinterface", reason="pip install spikeinterface")
 
 
 @pytest.fixture

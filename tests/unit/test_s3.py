@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 
 from spikelab import s3, s3_client
 from spikelab.compare import differences
@@ -18,15 +19,13 @@ from spikelab.data_loaders.data_loaders import load_spikedata_from_pickle
 from spikelab.errors import FormatError, MissingFile, OptionError, TransferError
 from tests.conftest import make_hard_session
 
-moto_server = pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
-
 KEY_ID, SECRET = "canary-key-id", "canary-secret-9d2f"
 BUCKET = "recordings"
 
 
 @pytest.fixture(scope="module")
 def server_url():
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"

@@ -132,7 +132,8 @@ def test_trains_that_are_none(times, message):
 
 
 def test_times_with_a_unit_of_their_own_are_not_taken_for_ms():
-    quantities = pytest.importorskip("quantities")
+    import quantities
+
     with pytest.raises(InvalidSpikeData, match="from_neo_spiketrains"):
         SpikeData([[1.0, 2.0] * quantities.s])
 
@@ -244,7 +245,8 @@ def test_indices_must_be_units(idces, n):
 
 
 def test_neo_spike_trains_of_different_units():
-    neo = pytest.importorskip("neo")
+    import neo
+
     one = neo.SpikeTrain([0.5, 1.5], units="s", t_start=0.25, t_stop=2)
     two = neo.SpikeTrain([300.0, 2500.0], units="ms", t_start=100, t_stop=2600)
     silent = neo.SpikeTrain([], units="us", t_stop=1e6, t_start=5e5)

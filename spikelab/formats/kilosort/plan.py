@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from spikelab.formats.kilosort.options import (
     Options,
     label_of,
 )
-from spikelab.spikedata.attributes import UNIT_ID, unit_ids
+from spikelab.spikedata.attributes import UNIT_ID, shared_ids, unit_ids
 from spikelab.spikedata.spikedata import SpikeData
 from spikelab.units import check_time_unit, from_ms, require_fs
 
@@ -119,19 +118,11 @@ def _file_name(given: str | None, standard: str, option: str) -> str:
     return name
 
 
-def _given_twice(sd: SpikeData) -> list[str]:
-    """The ids that several units have."""
-    ids = [unit.get(UNIT_ID) for unit in sd.neuron_attributes or ()]
-    whole = [int(unit) if isinstance(unit, float) and unit.is_integer() else unit for unit in ids]
-    counts = Counter(str(unit) for unit in whole if unit is not None)
-    return [unit for unit, count in counts.items() if count > 1]
-
-
 def _cluster_ids(sd: SpikeData, given: Sequence[int] | None) -> list[int]:
     """One distinct, non-negative id per unit."""
     if given is None:
         ids = unit_ids(sd.neuron_attributes, sd.N)
-        twice = _given_twice(sd)
+        twice = shared_ids([unit.get(UNIT_ID) for unit in sd.neuron_attributes or ()])
         if not twice and all(isinstance(unit, int) and 0 <= unit < 2**63 for unit in ids):
             return [int(unit) for unit in ids]
         found = f"{', '.join(twice[:10])} more than once" if twice else f"{ids[0]!r}, ..."
