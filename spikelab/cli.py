@@ -1,4 +1,4 @@
-"""The command line: ``spikelab formats``, ``spikelab inspect`` and ``spikelab convert``."""
+"""The command line: ``spikelab`` and its commands; ``upload`` has a module of its own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from spikelab import __version__, convert
+from spikelab import __version__, cli_upload, convert
 from spikelab.errors import OptionError, SpikelabError
 from spikelab.formats import registry
 from spikelab.summary import describe
 
 EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # as shells say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,21 +29,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 after an error, whose text goes to standard error.
+        0; 1 if ``upload --check`` finds a difference; 2 after an error, whose text goes to
+        standard error; 130 if it was interrupted.
     """
     parsed = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
-            parsed.run(parsed)
+            return parsed.run(parsed) or 0
     except SpikelabError as error:
         print(f"spikelab: error: {error}", file=sys.stderr)
         return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("spikelab: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         sys.stderr.close()
         return 0
-    return 0
 
 
 def _show_warning(message: Any, *_: Any) -> None:
@@ -130,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         help="option of TARGET's format, for example raster_bin_size_ms=5",
     )
     one.set_defaults(run=_convert)
+
+    cli_upload.add_to(commands)
 
     for command in (inspect, one):
         command.add_argument(

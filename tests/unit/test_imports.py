@@ -20,7 +20,6 @@ LAYERS = [
         "spikelab.convert",
         "spikelab.compare",
         "spikelab.s3",
-        "spikelab.s3_client",
         "spikelab.summary",
     ],
 ]

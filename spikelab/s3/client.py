@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from spikelab.errors import OptionError, SpikelabError, TransferError
 
 CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 30
 ATTEMPTS = 4
+# Transfers that run side by side: parts of a large object, or small objects.
+THREADS = 4
 _HINTS = {
     "NoSuchBucket": "correct the name of the bucket, or create it",
     "NoCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
@@ -26,10 +28,16 @@ _HINTS = {
     "SignatureDoesNotMatch": "check the secret access key",
     "ExpiredToken": "log in again: the session token has expired",
     "AccessDenied": "ask the owner of the bucket for the permission",
-    "403": "check the key and its permissions for this bucket",
+    "403": "check the key, its secret, and its permissions for this bucket",
+    "400": "check the key, the region and the endpoint: the server gives no reason",
+    "ParamValidationError": "correct the name of the bucket and the key",
+    "SSLError": "check the endpoint URL; name the authority of its certificate in AWS_CA_BUNDLE",
+    "InvalidObjectState": "the object is archived: restore it first",
     "EndpointConnectionError": "check the endpoint URL, and that the server runs",
     "ConnectTimeoutError": "check the endpoint URL and the network",
     "ReadTimeoutError": "the server is silent: try again later",
+    "BadDigest": "the bytes changed on the way: try again",
+    "SlowDown": "the server is busy: try again later",
 }
 
 
@@ -43,6 +51,8 @@ class Access:
         As boto3 takes them.
     endpoint_url : str, optional
         Another server than Amazon's; by default AWS_ENDPOINT_URL_S3, then AWS_ENDPOINT_URL.
+    anonymous : bool
+        Whether to ask without a key, as public buckets allow.
     """
 
     aws_access_key_id: str | None = field(default=None, repr=False)
@@ -50,6 +60,7 @@ class Access:
     aws_session_token: str | None = field(default=None, repr=False)
     region_name: str | None = None
     endpoint_url: str | None = None
+    anonymous: bool = False
 
 
 class S3Url(NamedTuple):
@@ -70,15 +81,36 @@ def parse_url(url: str) -> S3Url:
     OptionError
         If it is anything else.
     """
+    place = _split_url(url)
+    if place is None or not place.key or place.key.endswith("/"):
+        raise OptionError("not the URL of an S3 object", found=url, allowed="s3://bucket/key")
+    return place
+
+
+def parse_folder_url(url: str) -> S3Url:
+    """Take ``s3://bucket/prefix/`` apart; the key ends in a slash, or is empty.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    place = _split_url(url)
+    if place is None or not url.endswith("/") or place.key == "/":
+        raise OptionError("not the URL of an S3 folder", found=url, allowed="s3://bucket/prefix/")
+    return place
+
+
+def _split_url(url: str) -> S3Url | None:
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket or not key or key.endswith("/"):
-        raise OptionError("not the URL of an S3 object", found=url, allowed="s3://bucket/key")
-    return S3Url(bucket, key)
+    # A line break in a key could fake lines of logs.
+    return S3Url(bucket, key) if scheme == "s3" and bucket and url.isprintable() else None
 
 
 def _client(access: Access) -> Any:
     import boto3
+    from botocore import UNSIGNED
     from botocore.config import Config
 
     if (access.aws_access_key_id is None) != (access.aws_secret_access_key is None):
@@ -95,29 +127,58 @@ def _client(access: Access) -> Any:
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
-        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        retries=_retries(),
+        signature_version=UNSIGNED if access.anonymous else None,
     )
     client = session.client("s3", endpoint_url=access.endpoint_url, config=config)
-    if ".amazonaws.com" in host_of(client) or "AWS_REQUEST_CHECKSUM_CALCULATION" in os.environ:
-        return client
+    _refuse_secrets(client.meta.endpoint_url)
     # Other servers refuse the checksums that newer clients add of their own accord.
-    plain = Config(
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    return session.client("s3", endpoint_url=access.endpoint_url, config=config.merge(plain))
+    plain = {} if is_amazon(client) else _checksums_when_required()
+    if not plain:
+        return client
+    config = config.merge(Config(**plain))
+    return session.client("s3", endpoint_url=access.endpoint_url, config=config)
+
+
+def _retries() -> dict[str, Any]:
+    own = {} if "AWS_MAX_ATTEMPTS" in os.environ else {"total_max_attempts": ATTEMPTS}
+    return {"mode": "standard"} | own
+
+
+def _refuse_secrets(endpoint_url: str) -> None:
+    """Endpoints are shown and kept; so a password inside would be as well."""
+    parts = urlsplit(endpoint_url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise OptionError(
+            "the endpoint of the S3 server has more than a host and a path",
+            allowed="a URL such as https://s3.example.org:9000, without user, password or query",
+            hint="give credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile",
+        )
+
+
+def _checksums_when_required() -> dict[str, str]:
+    """Settings of boto3, without those that the environment makes."""
+    names = ("request_checksum_calculation", "response_checksum_validation")
+    return {name: "when_required" for name in names if f"AWS_{name.upper()}" not in os.environ}
+
+
+def is_amazon(client: Any) -> bool:
+    """Whether the server is one of Amazon's."""
+    return is_amazon_host(host_of(client))
+
+
+def is_amazon_host(host: str) -> bool:
+    """Whether a host is one of Amazon's."""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 def host_of(client: Any) -> str:
     """Host, and port where there is one, of the server."""
-    parts = urlsplit(client.meta.endpoint_url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    return urlsplit(client.meta.endpoint_url).netloc.rpartition("@")[2]
 
 
 def code_of(error: BaseException) -> str:
-    """The server's name for an error, else its class; upload errors hide the real one inside."""
-    inner = error.__context__ if type(error).__name__ == "S3UploadFailedError" else None
-    error = inner or error
+    """The server's name for an error, else its class."""
     response = getattr(error, "response", None) or {}
     return response.get("Error", {}).get("Code") or type(error).__name__
 
@@ -125,7 +186,6 @@ def code_of(error: BaseException) -> str:
 @contextmanager
 def connection(url: S3Url, access: Access) -> Iterator[Any]:
     """A client; errors of boto3 become ours, told by their codes: their texts quote requests."""
-    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     host = "the S3 server"
@@ -133,7 +193,7 @@ def connection(url: S3Url, access: Access) -> Iterator[Any]:
         client = _client(access)
         host = host_of(client)
         yield client
-    except (BotoCoreError, Boto3Error, ClientError) as error:
+    except (BotoCoreError, ClientError) as error:
         code = code_of(error)
         raise TransferError(
             f"the transfer between here and {url} on {host} failed",
