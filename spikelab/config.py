@@ -32,7 +32,10 @@ def _typed(value: Any, schema: Schema) -> Any:
         return typed(value, schema)
     if value is None and schema.get("type") == "object":
         return {}  # a section whose keys are all commented out
-    takes_text = "$ref" in schema or schema.get("type", "string") == "string"
+    kinds = schema.get("type", "string")
+    if "null" in kinds and value == "null":
+        return None
+    takes_text = "$ref" in schema or "string" in kinds
     if isinstance(value, str) and (not takes_text or "oneOf" in schema):
         read = yaml.safe_load(value)
         # YAML 1.1, which Snakemake reads, takes 1e1 for text.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import os
+import platform
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from spikelab import convert, dandi
+from spikelab import convert, dandi, s3
 from spikelab.atomic import replacing_file
-from spikelab.errors import SpikelabError, SpikelabWarning
+from spikelab.errors import MissingFile, SpikelabError, SpikelabWarning
+from spikelab.s3.client import Access
 
 # The last line of the log of a failed job begins with this.
 ERROR = "error: "
@@ -36,6 +40,10 @@ class Log:
     file: TextIO
     notes: list[str]
 
+    def say(self, line: str) -> None:
+        """Write a line to the log at once."""
+        print(line, file=self.file, flush=True)
+
     def warn(self, message: Any, category: type[Warning], *args: Any, **kwargs: Any) -> None:
         """Write a warning to the log; keep it where it is about the session."""
         print(f"{category.__name__}: {message}", file=self.file)
@@ -54,6 +62,7 @@ def logged(path: str) -> Iterator[Log]:
     """
     with Path(path).open("w", encoding="utf-8") as file, warnings.catch_warnings():
         log = Log(file, [])
+        log.say(_place())
         warnings.simplefilter("always", SpikelabWarning)
         warnings.showwarning = log.warn
         faulthandler.enable(file)
@@ -70,6 +79,37 @@ def logged(path: str) -> Iterator[Log]:
             faulthandler.disable()
 
 
+def _place() -> str:
+    """Where and when a job began: of one that was killed, its log holds nothing else."""
+    job = os.environ.get("SLURM_JOB_ID")
+    slurm = f", Slurm job {job}" if job else ""
+    when = time.strftime("%Y-%m-%d %H:%M:%S")
+    return f"began {when} on {platform.node()}, process {os.getpid()}{slurm}"
+
+
+def fetch(
+    *, url: str, target: str, endpoint: str | None, anonymous: bool, receipt: str, log: str
+) -> None:
+    """Download a source, and leave a receipt of what came.
+
+    Parameters
+    ----------
+    url, endpoint : str
+        The object, or with a slash at its end the folder, and the server; None leaves that to
+        boto3.
+    anonymous : bool
+        Whether to ask without a key.
+    target, receipt, log : str
+        The local copy, the receipt and the log to write.
+    """
+    with logged(log) as running:
+        running.say(f"downloading {url}")
+        access = Access(endpoint_url=endpoint, anonymous=anonymous)
+        done = s3.fetch(url, Path(target), access, progress=running.say)
+        running.say(f"{target} is {url} of {done.endpoint}: {done.size} bytes")
+        done.save(Path(receipt))
+
+
 def ingest(
     target: str,
     *,
@@ -80,6 +120,7 @@ def ingest(
     options: Mapping[str, Any],
     fs_Hz: float | None,
     metadata: Mapping[str, Any],
+    url: str | None = None,
 ) -> None:
     """Read a source into a session file (a pickle).
 
@@ -95,8 +136,10 @@ def ingest(
         Sampling frequency in Hz as the sheet gives it.
     metadata : mapping
         Metadata as the sheet gives it.
+    url : str, optional
+        Where the source was downloaded from.
     """
-    with logged(log):
+    with logged(log), _downloaded_from(url):
         sd = convert.load_source(
             source, format, options, fs_Hz=fs_Hz, metadata=metadata, session=session
         )
@@ -139,6 +182,29 @@ def export(
         _write_receipt(receipt, content)
 
 
+def upload(*, source: str, url: str, endpoint: str | None, receipt: str, log: str) -> None:
+    """Upload an export, and leave a receipt of what the server confirmed.
+
+    Parameters
+    ----------
+    source : str
+        The file or folder.
+    url, endpoint : str
+        Where to, and the server; None leaves that to boto3.
+    receipt, log : str
+        The receipt and the log to write.
+    """
+    with logged(log) as running:
+        running.say(f"uploading {source} to {url}")
+        if not Path(source).exists():
+            hint = "run again: what is missing is exported first"
+            raise MissingFile("the export to upload is gone", path=source, hint=hint)
+        access = Access(endpoint_url=endpoint)
+        done = s3.send(Path(source), url, access, progress=running.say)
+        running.say(f"{done.url} on {done.endpoint} is {source}: {done.size} bytes")
+        done.save(Path(receipt))
+
+
 def archive(nwb: str, dandiset: str, receipt: str, *, log: str, session: str) -> None:
     """Place an NWB export in the layout of the DANDI archive, and leave a receipt.
 
@@ -155,6 +221,17 @@ def archive(nwb: str, dandiset: str, receipt: str, *, log: str, session: str) ->
         # Two sessions of one name may have come at the same time: then each sees the other's.
         if made in _claimed(receipt):
             dandi.archive(nwb, dandiset, session=session, taken=[made])
+
+
+@contextmanager
+def _downloaded_from(url: str | None) -> Iterator[None]:
+    """Let errors name the URL besides the local copy."""
+    try:
+        yield
+    except SpikelabError as error:
+        if url is not None:
+            error.path = f"{error.path}, downloaded from {url}" if error.path else url
+        raise
 
 
 def _claimed(receipt: str) -> list[str]:

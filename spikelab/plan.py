@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,18 +12,49 @@ from typing import Any
 from spikelab import __version__, config, sheet
 from spikelab.errors import OptionError, SpikelabError
 from spikelab.formats.registry import FORMATS
+from spikelab.places import (
+    DANDI,
+    DANDISET,
+    EXPORT_SUFFIX,
+    FETCHED,
+    RECEIPT,
+    RESTORED,
+    S3_SUFFIX,
+    SESSION_FILE,
+    SESSION_WILDCARD,
+    UPLOAD,
+    format_of,
+    last_restored,
+    proof,
+    result,
+    s3_receipt,
+)
 from spikelab.schema import read_schema
 from spikelab.sheet_row import Session
+from spikelab.source_url import COPIES
+from spikelab.uploads import Uploads
 
-SESSION_FILE = "work/sessions/{session}.pkl"
-# Which names a sheet may give is said in its schema; here, what keeps wildcards apart.
-SESSION_WILDCARD = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-RECEIPT = "work/receipts/{session}/{format}.json"
-# Stands for a result that is made again because it was removed; temporary.
-RESTORED = "work/restored/{session}/{format}.json"
-# NWB files once more, in the layout of the DANDI archive.
-DANDI = "dandi"
-DANDISET = "dandiset"
+__all__ = [
+    "COPIES",
+    "DANDI",
+    "DANDISET",
+    "EXPORT_SUFFIX",
+    "FETCHED",
+    "RECEIPT",
+    "RESTORED",
+    "S3_SUFFIX",
+    "SESSION_FILE",
+    "SESSION_WILDCARD",
+    "UPLOAD",
+    "Plan",
+    "SetupError",
+    "format_of",
+    "last_restored",
+    "make",
+    "proof",
+    "result",
+    "s3_receipt",
+]
 
 
 class SetupError(SpikelabError):
@@ -35,25 +65,6 @@ class SetupError(SpikelabError):
         lines = "".join(f"\n  - {problem}" for problem in problems)
         super().__init__(f"Nothing was started: {count} must be changed first.{lines}")
         self.problems = problems
-
-
-def result(format: str) -> str:
-    """Pattern of the path of an export, with the wildcard ``{session}``."""
-    return "results/{session}/{session}" + FORMATS[format].suffix
-
-
-def proof(session: str, format: str) -> str:
-    """The file for Snakemake to ask for, so that an export is there.
-
-    This is its receipt, and for an export that was removed since, the product of a rule of its
-    own: a receipt of what is gone does not make Snakemake run anything, and parsing a workflow
-    (for a dry run, say) must not remove it.
-    """
-    receipt = Path(RECEIPT.format(session=session, format=format))
-    is_output = format in FORMATS and not FORMATS[format].folder
-    if is_output or not receipt.exists() or Path(json.loads(receipt.read_text())["path"]).exists():
-        return str(receipt)
-    return RESTORED.format(session=session, format=format)
 
 
 @dataclass(frozen=True)
@@ -103,15 +114,77 @@ class Plan:
     def targets(self, *formats: str) -> list[str]:
         """The files that stand for these formats of all sessions, for Snakemake to ask for."""
         pairs = [pair for pair in self.exports if not formats or pair[1] in formats]
-        sessions = dict.fromkeys(name for name, _ in pairs)
-        files = [SESSION_FILE.format(session=name) for name in sessions]
-        for name, format in pairs:
-            files.append(proof(name, format))
-            if not FORMATS[format].folder:
-                files.append(result(format).format(session=name))
-            if format == "nwb" and self.archives:
-                files.append(proof(name, DANDI))
-        return files
+        archived = [name for name, format in pairs if format == "nwb" and self.archives]
+        return _exported(pairs) + [proof(name, DANDI) for name in archived]
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Which exports go to S3, and where to."""
+        return Uploads(**self.config["upload"])
+
+    def s3_receipts(self) -> list[str]:
+        """The files that stand for the uploads of a run; none where no bucket is set."""
+        return [s3_receipt(*pair) for pair in self.exports if self.uploads.takes(pair[1])]
+
+    def upload_targets(self) -> list[str]:
+        """The uploads and the exports that they are of, for those who ask for nothing else.
+
+        Raises
+        ------
+        OptionError
+            If there is none.
+        """
+        pairs = [pair for pair in self.exports if self.uploads.takes(pair[1])]
+        if not pairs:
+            raise OptionError(
+                f"no session has an export to upload to {self.uploads.place}",
+                found=f"formats: {self.config['upload']['formats']}",
+                hint="add formats there, or make these of some session",
+                path="config: upload.formats",
+            )
+        return _exported(pairs) + self.s3_receipts()
+
+    def upload_inputs(self, name: str, format: str) -> list[str]:
+        """What an upload waits for: the export's receipt, itself, and a folder's return.
+
+        Where the export failed since the last upload, it names the receipt once more: that is a
+        change of input, which makes Snakemake try again instead of taking the upload for done.
+        """
+        receipt = RECEIPT.format(session=name, format=format)
+        path = result(format).format(session=name)
+        files = {receipt, proof(name, format) if FORMATS[format].folder else path}
+        parts = (receipt, SESSION_FILE.format(session=name))
+        failed = not all(Path(part).exists() for part in parts)
+        again = failed and Path(s3_receipt(name, format)).exists()
+        return [*sorted(files), *([receipt] if again else [])]
+
+    def upload_options(self, name: str, suffix: str) -> dict[str, Any]:
+        """What makes an export be uploaded anew when it changes; Snakemake writes it down.
+
+        Raises
+        ------
+        OptionError
+            If no bucket is set.
+        """
+        format = format_of(suffix)
+        return {
+            "source": result(format).format(session=name),
+            "url": self.uploads.url(name, format),
+            "endpoint": self.uploads.endpoint,
+        }
+
+    def fetch_options(self, name: str) -> dict[str, Any]:
+        """What makes a source be downloaded anew when it changes.
+
+        Raises
+        ------
+        OptionError
+            If it is a file on this machine.
+        """
+        session = self.session(name)
+        if session.url is None:
+            raise OptionError("the source is not on S3", found=str(session.source), session=name)
+        return {"target": str(session.source), "url": session.url, **self.config["download"]}
 
     @property
     def archives(self) -> bool:
@@ -120,11 +193,18 @@ class Plan:
 
     def steps(self, name: str) -> list[tuple[str, str]]:
         """The jobs of a session, each with the file that shows that it is done."""
-        formats = list(self.formats_of(self.session(name)))
+        session = self.session(name)
+        formats = list(self.formats_of(session))
         if self.archives and "nwb" in formats:
             formats.append(DANDI)
+        fetch = [("fetch", FETCHED.format(session=name))] if session.url else []
         receipts = [(format, RECEIPT.format(session=name, format=format)) for format in formats]
-        return [("ingest", SESSION_FILE.format(session=name)), *receipts]
+        sent = [
+            (UPLOAD + FORMATS[format].suffix, s3_receipt(name, format))
+            for format in formats
+            if self.uploads.takes(format)
+        ]
+        return [*fetch, ("ingest", SESSION_FILE.format(session=name)), *receipts, *sent]
 
     def export_options(self, format: str) -> dict[str, Any]:
         """What shapes the bytes of an export."""
@@ -139,6 +219,7 @@ class Plan:
         options = _given(self.config["read"].get(session.format, {})) | session.options
         return {
             "source": str(session.source),
+            **({"url": session.url} if session.url else {}),
             "format": session.format,
             "options": options,
             "fs_Hz": session.fs_Hz,
@@ -147,8 +228,14 @@ class Plan:
         }
 
     def source_files(self, name: str) -> list[str]:
-        """The files of a source: the file itself, or those in the folder (hidden ones aside)."""
-        source = self.session(name).source
+        """The files of a source: the file itself, or those in the folder (hidden ones aside).
+
+        Of a source on S3, the folder of the local copy, and its receipt.
+        """
+        session = self.session(name)
+        if session.url:  # fetched in this very run, perhaps: nobody knows the files yet
+            return [FETCHED.format(session=name), COPIES.format(session=name)]
+        source = session.source
         if not source.is_dir():
             return [str(source)]
         files = [path for path in sorted(source.rglob("*")) if path.is_file()]
@@ -158,6 +245,16 @@ class Plan:
             if not any(part.startswith(".") for part in path.relative_to(source).parts)
         ]
         return shown or [str(source)]
+
+
+def _exported(pairs: list[tuple[str, str]]) -> list[str]:
+    """What stands for exports: their session files, what shows that they are there, files."""
+    files = [SESSION_FILE.format(session=name) for name in dict.fromkeys(name for name, _ in pairs)]
+    for name, format in pairs:
+        files.append(proof(name, format))
+        if not FORMATS[format].folder:
+            files.append(result(format).format(session=name))
+    return files
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,9 @@ _SECRET = re.compile(
     r"passw|secret|token|credential|(access|api|private)_?key|^aws_", re.IGNORECASE
 )
 
+# User and password in a URL.
+_USER_INFO = re.compile(r"//[^/'\"]*@")
+
 
 def read_schema(path: Path) -> dict[str, Any]:
     """Read a JSON schema that is written in YAML."""
@@ -67,11 +70,17 @@ def wrong_value(place: str, error: Any) -> OptionError:
     described = error.schema.get("description", "").strip().rstrip(".")
     return OptionError(
         "the value is not usable",
-        found=error.instance,
+        found=_without_user(error.instance),
         allowed=in_words(error.schema),
         hint=f"correct it ({described})" if described else None,
         path=place,
     )
+
+
+def _without_user(value: Any) -> Any:
+    text = value if isinstance(value, str) else repr(value)
+    shown = _USER_INFO.sub("//(not shown)@", text)
+    return value if shown == text else shown
 
 
 def in_words(schema: Schema) -> str:

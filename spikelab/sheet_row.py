@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spikelab import metadata as metadata_fields
-from spikelab import metadata_file
+from spikelab import metadata_file, source_url
 from spikelab.errors import OptionError
 from spikelab.formats.registry import FORMATS
 from spikelab.schema import wrong_value
@@ -34,9 +34,11 @@ class Session:
     ----------
     name, format : str
     source : pathlib.Path
-        The file or folder.
+        The file or folder; of a source on S3, its local copy.
     line : int
         Where it stands in the sheet.
+    url : str or None
+        Where a source on S3 is.
     fs_Hz : float or None
         Sampling frequency in Hz, where the sheet gives it.
     exports : tuple of str, or None
@@ -51,6 +53,7 @@ class Session:
     source: Path
     format: str
     line: int
+    url: str | None = None
     fs_Hz: float | None = None
     exports: tuple[str, ...] | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -142,10 +145,13 @@ class Row:
         text = self.values.get("source")
         if text is None:
             return
+        if source_url.is_url(text):
+            problem = source_url.problem(text, self.values.get("format"))
+            if problem:
+                self.problems.append(problem.locate(path=f"{self.place}, column source"))
+            return
         source, folder = _path(base, text), self.values.get("format") == "kilosort"
-        if "://" in text:
-            self.refuse("source", "only local files can be read", found=text, hint="download it")
-        elif not source.exists():
+        if not source.exists():
             self.refuse(
                 "source",
                 "there is no such file or folder",
@@ -198,12 +204,14 @@ class Row:
 
     def session(self, line: int, base: Path) -> Session:
         """The session of a line that has no problem."""
-        values = self.values
+        values, name, source = self.values, self.values["session"], self.values["source"]
+        remote = source_url.is_url(source)
         return Session(
-            name=values["session"],
-            source=_path(base, values["source"]),
+            name=name,
+            source=source_url.copy_of(source, name) if remote else _path(base, source),
             format=values["format"],
             line=line,
+            url=source if remote else None,
             fs_Hz=values.get("fs_hz"),
             exports=tuple(values["exports"]) if values.get("exports") else None,
             options={name: values[name] for name in READING_COLUMNS if name in values},

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spikelab.formats.registry import FORMATS
 from spikelab.jobs import ERROR
-from spikelab.plan import RECEIPT, SESSION_FILE, Plan, result
+from spikelab.places import RECEIPT, SESSION_FILE, UPLOAD, format_of, result, s3_receipt
+from spikelab.plan import Plan
+from spikelab.s3.receipt import Receipt
 
 # Longer lists are summed up.
 MAX_ROWS = 40
@@ -20,7 +22,7 @@ NO_MESSAGE = "the job ended without a message: killed, or out of memory or time"
 
 
 def log_of(session: str, step: str) -> Path:
-    """The log of a job; `step` is ``ingest`` or the format of an export."""
+    """The log of a job; `step` is one of those that :meth:`Plan.steps` names."""
     return Path("logs", step, f"{session}.log")
 
 
@@ -37,7 +39,7 @@ def outdate_kept(plan: Plan) -> None:
 
 
 def failures(plan: Plan, since: float) -> list[tuple[str, str, str, Path]]:
-    """The jobs of a run that made nothing: session, step, reason, log.
+    """The jobs of a run that began and made nothing: session, step, reason, log.
 
     Parameters
     ----------
@@ -49,20 +51,39 @@ def failures(plan: Plan, since: float) -> list[tuple[str, str, str, Path]]:
     found = []
     for name in plan.sessions:
         for step, product in plan.steps(name):
-            log = log_of(name, step)
-            if not log.exists() or log.stat().st_mtime < since - CLOCK_SLACK_S:
-                continue
-            reason = _reason(log)
-            if reason or not Path(product).exists():
-                found.append((name, step, reason or NO_MESSAGE, log))
+            text = _log_of_run(name, step, since)
+            reason = _reason(name, text) if text else None
+            if reason or (text and not Path(product).exists()):
+                found.append((name, step, reason or NO_MESSAGE, log_of(name, step)))
     return found
 
 
-def _reason(log: Path) -> str | None:
-    lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
-    if lines and lines[-1].startswith(ERROR):
-        return lines[-1].removeprefix(ERROR).removeprefix(f"session {log.stem}: ")
-    return None
+def _log_of_run(name: str, step: str, since: float) -> str | None:
+    """Text of the log of a job of this run; empty where its cluster job ended before it began."""
+    log = log_of(name, step)
+    if not log.exists() or log.stat().st_mtime < since - CLOCK_SLACK_S:
+        return None
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _reason(name: str, text: str) -> str | None:
+    last = text.rstrip().rpartition("\n")[2]
+    if not last.startswith(ERROR):
+        return None
+    return last.removeprefix(ERROR).removeprefix(f"session {name}: ")
+
+
+def _not_begun(plan: Plan, since: float, failed: set[str]) -> list[str]:
+    """Sessions that lost jobs because a cluster job ended, though nothing of theirs failed."""
+    return [
+        name
+        for name in plan.sessions
+        if name not in failed
+        and any(
+            _log_of_run(name, step, since) == "" and not Path(product).exists()
+            for step, product in plan.steps(name)
+        )
+    ]
 
 
 def failure_report(plan: Plan, since: float) -> str:
@@ -71,19 +92,31 @@ def failure_report(plan: Plan, since: float) -> str:
     made = [pair for pair in plan.exports if _is_made(*pair)]
     kept = [pair for pair in plan.exports if _is_kept(*pair)]
     older = f" {len(kept)} older ones are kept." if kept else ""
-    sessions = len({name for name, *_ in failed})
-    lines = ["", f"{len(made)} of {len(plan.exports)} exports are made.{older}"]
-    lines += [f"Sessions that failed: {sessions}"] if failed else []
+    sessions = {name for name, *_ in failed}
+    waiting = _not_begun(plan, since, sessions)
+    lines = ["", f"{len(made)} of {len(plan.exports)} exports are made.{older}", *_uploads(plan)]
+    lines += [f"Sessions that failed: {len(sessions)}"] if failed else []
     for name, step, reason, log in failed[:MAX_FAILURES]:
-        what = "could not be read" if step == "ingest" else f"{step} could not be written"
-        lines += [f"  {name}: {what}", f"    {reason}", f"    log: {log}"]
+        lines += [f"  {name}: {_what_failed(step)}", f"    {reason}", f"    log: {log}"]
     if len(failed) > MAX_FAILURES:
         lines.append(f"  ... and {len(failed) - MAX_FAILURES} more, see the folder logs")
-    if failed:
-        lines.append("Correct this, then give the same command again: only what is missing runs.")
-    else:
-        lines.append("No job left a message: what stopped the run is said above.")
+    if waiting:
+        what = "Sessions that were not done, because their cluster job ended first: "
+        lines.append(f"{what}{len(waiting)} ({some(waiting)})")
+    lines.append(
+        "Correct this, then give the same command again: only what is missing runs."
+        if failed
+        else "What stopped the run is said above. To go on, give the same command again: only what "
+        "is missing runs."
+    )
     return "\n".join([*lines, ""])
+
+
+def _what_failed(step: str) -> str:
+    if step.startswith(UPLOAD):
+        return f"{format_of(step.removeprefix(UPLOAD))} could not be uploaded"
+    own = {"fetch": "could not be downloaded", "ingest": "could not be read"}
+    return own.get(step, f"{step} could not be written")
 
 
 def _is_made(name: str, format: str) -> bool:
@@ -117,8 +150,32 @@ def table(plan: Plan) -> str:
     if len(sessions) > MAX_ROWS:
         lines.append(f"... and {len(sessions) - MAX_ROWS} more sessions")
     lines += ["", f"{len(receipts)} exports of {len(sessions)} sessions, {total}, in"]
-    lines += [f"  {Path('results').resolve()}", *_notes(receipts), ""]
+    lines += [f"  {Path('results').resolve()}", *_uploads(plan), *_notes(receipts), ""]
     return "\n".join(lines)
+
+
+def _uploads(plan: Plan) -> list[str]:
+    """How many exports are on S3 as they are here, and where; nothing where none is to be."""
+    asked = [pair for pair in plan.exports if plan.uploads.takes(pair[1])]
+    done = [one for one in (_upload(plan, *pair) for pair in asked) if one]
+    if not asked:
+        return []
+    hosts = ", ".join(dict.fromkeys(one.endpoint for one in done))
+    count = f"{len(done)} of {len(asked)}" if len(done) < len(asked) else str(len(done))
+    return [
+        f"{count} exports uploaded to {plan.uploads.place.rstrip('/')}"
+        + f" on {hosts}" * bool(done)
+    ]
+
+
+def _upload(plan: Plan, name: str, format: str) -> Receipt | None:
+    """The receipt of an upload of the export that is there now, to where it is to go now."""
+    export, path = Path(RECEIPT.format(session=name, format=format)), Path(s3_receipt(name, format))
+    if not (export.exists() and path.exists()):
+        return None
+    receipt = Receipt.read(path)
+    is_new = path.stat().st_mtime >= export.stat().st_mtime
+    return receipt if is_new and receipt.url == plan.uploads.url(name, format) else None
 
 
 def _receipts(plan: Plan) -> Iterator[tuple[tuple[str, str], dict]]:
@@ -136,11 +193,15 @@ def _notes(receipts: dict[tuple[str, str], dict]) -> list[str]:
             about.setdefault((format, note), []).append(name)
     lines = ["To know:"] if about else []
     for (format, note), names in list(about.items())[:MAX_FAILURES]:
-        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        lines.append(f"  {format} of {listed}: {note}")
+        lines.append(f"  {format} of {some(names)}: {note}")
     if len(about) > MAX_FAILURES:
         lines.append(f"  ... and {len(about) - MAX_FAILURES} more, see the folder logs")
     return lines
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

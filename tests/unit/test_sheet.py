@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spikelab import config, metadata, plan, sheet, sheet_row
+from spikelab import config, metadata, plan, sheet, sheet_row, source_url, uploads
 from spikelab.formats.registry import EXPORTS, FORMATS
 from spikelab.schema import read_schema
 from tests.conftest import REPOSITORY
@@ -167,6 +167,49 @@ def test_a_phy_folder_without_a_rate(tmp_path):
     assert "is a folder, not a file" in problem
 
 
+@pytest.mark.parametrize(
+    "url, format, copy",
+    [
+        ("s3://lab/rats/day 1.nwb", "nwb", "work/sources/x/day 1.nwb"),
+        ("s3://lab/rats/day1_phy/", "kilosort", "work/sources/x/day1_phy"),
+        ("s3://Old_Lab/day1/", "spikeinterface", "work/sources/x/day1"),
+        ("s3://lab/day1.hdf5", "spikeinterface", "work/sources/x/day1.hdf5"),
+    ],
+)
+def test_sources_on_s3(tmp_path, url, format, copy):
+    (session,), problems = read(tmp_path, f"session\tsource\tformat\nx\t{url}\t{format}\n")
+    assert problems == []
+    assert (session.url, session.source) == (url, Path(copy))
+
+
+@pytest.mark.parametrize(
+    "url, format, part",
+    [
+        ("s3://lab", "nwb", "this is not the URL of an object on S3; found s3://lab; allowed: s3:"),
+        ("s3://lab/", "kilosort", "this is not the URL of an object on S3"),
+        ("s3://b/x.nwb", "nwb", "this is not the URL of an object on S3"),
+        ("s3:///x.nwb", "nwb", "this is not the URL of an object on S3"),
+        ("s3://lab//x.nwb", "nwb", "this is not the URL of an object on S3"),
+        ("s3://lab/../x.nwb", "nwb", "this is not the URL of an object on S3"),
+        ("s3://lab/a/..", "nwb", "this is not the URL of an object on S3"),
+        ("s3://lab/a\x1b[2J.nwb", "nwb", "this is not the URL of an object on S3"),
+        ("s3://lab/phy", "kilosort", "a Kilosort/Phy session is a folder, not a file"),
+        ("s3://lab/x.nwb/", "nwb", "a source of the format nwb is a file, not a folder"),
+        ("https://x.org/a.nwb", "nwb", "can be read; found https://x.org/a.nwb; allowed: a path"),
+        ("S3://lab/a.nwb", "nwb", "only files on this machine and objects on S3 can be read"),
+        ("file:///data/a.nwb", "nwb", "give the path of the file"),
+        ("s3://id:hunter2@lab/a.nwb", "nwb", "credentials must not stand"),
+        ("https://id:hunter2@x.org/a.nwb", "nwb", "credentials must not stand"),
+        ("https://x.org/a.nwb?X-Amz-Signature=hunter2", "nwb", "credentials must not stand"),
+    ],
+)
+def test_addresses_that_cannot_be_used(tmp_path, url, format, part):
+    (problem,) = one(tmp_path, "session\tsource\tformat", f"x\t{url}\t{format}")
+    assert problem.startswith(", line 2, column source: ")
+    assert part in problem
+    assert "hunter2" not in problem
+
+
 def test_the_schema_of_a_line_and_the_library_agree():
     own = {"session", "source", "format", "fs_hz", "exports", "metadata_file"}
     assert set(LINE["properties"]) == own | {*sheet_row.READING_COLUMNS, *metadata.NAMES}
@@ -237,6 +280,18 @@ def test_the_configuration_readme_lists_every_column():
         ({"read": {"hdf5_raw": {"filter": {"low": 3}}}}, "config: read.hdf5_raw.filter: "),
         ({"s3": {"password": "x"}}, "credentials must not stand"),
         ({"kilosort": {"time_unit": "sample"}}, "did you mean samples?"),
+        ({"upload": {"bucket": "s3://lab"}}, "config: upload.bucket: the value is not usable"),
+        ({"upload": {"bucket": "la"}}, "config: upload.bucket: the value is not usable"),
+        ({"upload": {"prefix": "/lab"}}, "no slash in front"),
+        ({"upload": {"prefix": "lab//2024"}}, "config: upload.prefix: the value is not usable"),
+        ({"upload": {"prefix": "lab/../2024"}}, "config: upload.prefix: the value is not usable"),
+        ({"upload": {"prefix": "lab\n"}}, "config: upload.prefix: the value is not usable"),
+        ({"upload": {"formats": ["nbw"]}}, "did you mean nwb?"),
+        ({"upload": {"formats": ["hdf5_raw"]}}, "config: upload.formats.0: the value is unknown"),
+        ({"upload": {"endpoint": "s3.example.org"}}, "config: upload.endpoint: "),
+        ({"upload": {"endpoint": "https://me:password = x@s3.org"}}, "https://(not shown)@s3.org"),
+        ({"download": {"endpoint": "http://x:9000/?a=b"}}, "config: download.endpoint: "),
+        ({"upload": {"secret_key": "password = x"}}, "credentials must not stand"),
     ],
 )
 def test_configurations_that_cannot_be_used(values, part):
@@ -252,6 +307,30 @@ def test_text_from_the_command_line_becomes_numbers():
         "nwb": {"raw": True},
         "pickle": {},
     }
+
+
+def test_an_upload_can_be_given_on_the_command_line():
+    given = {"upload": {"bucket": "2024", "formats": "[nwb]", "endpoint": "null"}}
+    section = {"bucket": "2024", "formats": ["nwb"], "endpoint": None}
+    assert config.typed(given, CONFIG) == {"upload": section}
+    assert config.check({"upload": section}, CONFIG) == []
+
+
+@pytest.mark.parametrize(
+    "prefix, place", [("", "s3://lab/"), ("rats", "s3://lab/rats/"), ("a b/c/", "s3://lab/a b/c/")]
+)
+def test_where_exports_go(prefix, place):
+    assert config.check({"upload": {"bucket": "lab", "prefix": prefix}}, CONFIG) == []
+    up = uploads.Uploads(bucket="lab", prefix=prefix, formats=["nwb"], endpoint=None)
+    assert up.url("s-1", "nwb") == f"{place}s-1/s-1.nwb"
+    assert up.url("s-1", "kilosort") == f"{place}s-1/s-1_kilosort/"
+    assert up.takes("nwb") and not up.takes("pickle")
+
+
+def test_the_schema_lists_what_can_be_uploaded():
+    section = CONFIG["properties"]["upload"]["properties"]
+    assert section["formats"]["items"]["enum"] == list(EXPORTS)
+    assert section["bucket"]["pattern"] == rf"^{source_url.BUCKET}$(?!\n)"
 
 
 def test_the_sheet_of_the_workflow_stands_in(tmp_path, monkeypatch):

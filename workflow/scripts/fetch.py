@@ -1,0 +1,15 @@
+"""Download one source."""
+
+import sys
+from pathlib import Path
+
+# This repository's library, also where another package of that name is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from spikelab import jobs
+
+jobs.fetch(
+    receipt=snakemake.output.receipt,
+    log=snakemake.log[0],
+    **snakemake.params.source,
+)
