@@ -7,21 +7,47 @@ import time
 from snakemake.exceptions import WorkflowError
 
 # This repository's library, also where another package of that name is installed.
-sys.path.insert(0, str(HOME))
+if IS_LOCAL:
+    sys.path.insert(0, str(HOME))
 
 # Snakemake does not quote the Python that runs a script: one in a folder with blanks is not found.
-sys.executable = shlex.quote(sys.executable)
-
-from spikelab import plan as planning
-from spikelab import status
-from spikelab.errors import SpikelabError
+# Where two modules are this workflow, the second finds it quoted.
+if os.path.exists(sys.executable):
+    sys.executable = shlex.quote(sys.executable)
 
 try:
-    PLAN = planning.make(config, HOME / "workflow" / "schemas", HOME)
+    from spikelab import plan as planning
+    from spikelab import preflight, runs, status
+    from spikelab.errors import SpikelabError
+except ImportError as error:
+    if IS_LOCAL:
+        raise
+    raise WorkflowError(
+        f"The library of the export workflow is missing ({error}). A workflow that is named by a "
+        "URL needs it where Snakemake is: pip install the same version of spikelab-export there."
+    ) from None
+
+if workflow.modifier.path_modifier.replace_prefix("results") != "results":
+    raise WorkflowError(
+        "The module of the export workflow has a prefix, but its jobs write to results, work and "
+        "logs. Remove prefix (or replace_prefix) from the module statement."
+    )
+
+SCHEMAS = HOME / "workflow" / "schemas"
+if not IS_LOCAL:
+    # Snakemake gets both into one folder.
+    workflow.source_path("../schemas/sessions.schema.yaml")
+    SCHEMAS = Path(workflow.source_path("../schemas/config.schema.yaml")).parent
+
+try:
+    PLAN = planning.make(config, SCHEMAS, HOME)
 except SpikelabError as error:
     raise WorkflowError(str(error)) from None
 
 STARTED = time.time()
+
+if workflow.is_main_process and (message := runs.recover()):
+    print(message, file=sys.stderr)
 
 
 wildcard_constraints:
@@ -29,12 +55,21 @@ wildcard_constraints:
     style="ragged|raster|group|paired",
 
 
-def known_session(wildcards):
-    """The name of the session, which must be in the sheet."""
+def allowed(ask, *arguments):
+    """What the plan answers; where it refuses, the run ends with its message."""
     try:
-        return PLAN.session(wildcards.session).name
+        return ask(*arguments)
     except SpikelabError as error:
         raise WorkflowError(str(error)) from None
+
+
+def known_session(wildcards):
+    """The name of the session, which must be in the sheet."""
+    if workflow.remote_exec:
+        # Cluster jobs hear of no profile. Inside of them, too, one bad session must not stop the
+        # others; input functions are the first place where the settings are there.
+        workflow.execution_settings.keep_going = True
+    return allowed(PLAN.session, wildcards.session).name
 
 
 def source_files(wildcards):
@@ -62,20 +97,36 @@ def folder_proof(wildcards):
     return [proof, session_file(wildcards)] if outdated else proof
 
 
+def folder_restored(wildcards):
+    return planning.last_restored(wildcards.session, "kilosort")
+
+
+def archive_restored(wildcards):
+    return planning.last_restored(wildcards.session, planning.DANDI)
+
+
 def hdf5_options(wildcards):
     return PLAN.export_options(f"hdf5_{wildcards.style}")
 
 
-def size_mb(input):
-    """Size of the input. (Snakemake's own sums cost ten times as much per job.)"""
-    return sum(os.path.getsize(file) for file in input) / 1e6
+def fetch_options(wildcards):
+    return allowed(PLAN.fetch_options, wildcards.session)
 
 
-def mem_mb(wildcards, input, attempt):
-    """Memory of a job (MB): measured, 100 and up to 7 times a session file of spikes; with room."""
-    return int((300 + 8 * size_mb(input)) * attempt)
+def uploaded_export(wildcards):
+    """What shows that an export is there, complete, and made of the source as it is.
+
+    Of a folder that is its receipt: Snakemake would date the folder by what Phy writes into it.
+    The session file is missing where the source could not be read again.
+    """
+    name = known_session(wildcards)
+    format = planning.format_of(wildcards.suffix)
+    return [*PLAN.upload_inputs(name, format), ancient(session_file(wildcards))]
 
 
-def runtime(wildcards, input, attempt):
-    """Minutes of a job: a start, and a slow disk's time for the input."""
-    return int((5 + size_mb(input) / 200) * attempt)
+def upload_options(wildcards):
+    return allowed(PLAN.upload_options, wildcards.session, wildcards.suffix)
+
+
+def upload_targets(wildcards):
+    return allowed(PLAN.upload_targets)

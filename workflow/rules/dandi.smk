@@ -8,12 +8,14 @@ rule archive_dandi:
         f"logs/{planning.DANDI}/{{session}}.log",
     benchmark:
         f"work/benchmarks/{planning.DANDI}/{{session}}.tsv"
+    group:
+        cluster_job
     conda:
         "../envs/spikelab.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=export_mem_mb("dandi"),
+        runtime=export_runtime,
     params:
         library=PLAN.export_options("nwb")["library"],
     message:
@@ -25,4 +27,7 @@ rule archive_dandi:
 # The same for a file that was removed since: its receipt alone would not bring it back.
 use rule archive_dandi as restore_dandi with:
     output:
-        receipt=temp(planning.RESTORED.replace("{format}", planning.DANDI)),
+        receipt=planning.RESTORED.replace("{format}", planning.DANDI),
+    params:
+        library=PLAN.export_options("nwb")["library"],
+        last=archive_restored,

@@ -9,12 +9,14 @@ rule export_hdf5:
         "logs/hdf5_{style}/{session}.log",
     benchmark:
         "work/benchmarks/hdf5_{style}/{session}.tsv"
+    group:
+        cluster_job
     conda:
         "../envs/spikelab.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=export_mem_mb("hdf5_{style}"),
+        runtime=export_runtime,
     params:
         export=hdf5_options,
     message:

@@ -8,12 +8,14 @@ rule ingest:
         "logs/ingest/{session}.log",
     benchmark:
         "work/benchmarks/ingest/{session}.tsv"
+    group:
+        cluster_job
     conda:
         "../envs/spikelab.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=ingest_mem_mb,
+        runtime=ingest_runtime,
     params:
         reading=reading_options,
     message:

@@ -10,12 +10,14 @@ rule export_kilosort:
         "logs/kilosort/{session}.log",
     benchmark:
         "work/benchmarks/kilosort/{session}.tsv"
+    group:
+        cluster_job
     conda:
         "../envs/spikelab.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=export_mem_mb("kilosort"),
+        runtime=export_runtime,
     params:
         export=PLAN.export_options("kilosort"),
     message:
@@ -27,7 +29,10 @@ rule export_kilosort:
 # The same for a folder that was removed since: its receipt alone would not bring it back.
 use rule export_kilosort as restore_kilosort with:
     output:
-        receipt=temp(planning.RESTORED.replace("{format}", "kilosort")),
+        receipt=planning.RESTORED.replace("{format}", "kilosort"),
+    params:
+        export=PLAN.export_options("kilosort"),
+        last=folder_restored,
 
 
 # For those who ask for the folder by its name. There is nothing to do once the receipt is there,

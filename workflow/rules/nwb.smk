@@ -9,12 +9,14 @@ rule export_nwb:
         "logs/nwb/{session}.log",
     benchmark:
         "work/benchmarks/nwb/{session}.tsv"
+    group:
+        cluster_job
     conda:
         "../envs/spikelab.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=export_mem_mb("nwb"),
+        runtime=export_runtime,
     params:
         export=PLAN.export_options("nwb"),
     message:

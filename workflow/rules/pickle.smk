@@ -9,12 +9,14 @@ rule export_pickle:
         "logs/pickle/{session}.log",
     benchmark:
         "work/benchmarks/pickle/{session}.tsv"
+    group:
+        cluster_job
     conda:
         "../envs/spikelab.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb,
-        runtime=runtime,
+        mem_mb=export_mem_mb("pickle"),
+        runtime=export_runtime,
     params:
         export=PLAN.export_options("pickle"),
     message:

@@ -1,0 +1,103 @@
+"""Runs of the workflow in this folder: who is at work, and what a killed one left behind.
+
+Snakemake locks its folder while it runs. A run that was killed leaves the lock, and the same
+command then refuses to go on. A record of each run tells whether the one that locked is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from spikelab.atomic import replacing_file
+
+RUNS = Path("work/runs")
+LOCKS = Path(".snakemake/locks")
+
+
+def begin() -> None:
+    """Record that this process runs the workflow here."""
+    content = {
+        "host": platform.node(),
+        "process": os.getpid(),
+        "identity": _identity(os.getpid()),
+        "began": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    with replacing_file(_own_record()) as scratch:
+        scratch.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def end() -> None:
+    """Remove the record of this process."""
+    _own_record().unlink(missing_ok=True)
+
+
+def recover() -> str | None:
+    """Remove the lock of runs that were killed, where it is certain that all of them are gone.
+
+    Returns
+    -------
+    str or None
+        What was done, or what is in the way and what to type; None where there is nothing to say.
+    """
+    records = list(_records())
+    for path, record in records:
+        if _is_dead(record):
+            path.unlink(missing_ok=True)
+    if not LOCKS.is_dir() or not any(LOCKS.iterdir()):
+        return None
+    others = [record for _, record in records if not _is_dead(record)]
+    if records and not others:
+        for lock in LOCKS.iterdir():
+            lock.unlink(missing_ok=True)
+        when = records[-1][1]["began"]
+        return f"The run that began {when} was killed: its lock is removed, and this one goes on."
+    who = "".join(
+        f" Process {one['process']} on {one['host']} began {one['began']}." for one in others
+    )
+    return (
+        f"Another run works in this folder, or was killed.{who} If it is gone, type\n"
+        "    snakemake --unlock\n"
+        "and then the same command again: it goes on where that one ended."
+    )
+
+
+def _own_record() -> Path:
+    return RUNS / f"{platform.node()}-{os.getpid()}.json"
+
+
+def _records() -> Iterator[tuple[Path, dict]]:
+    for path in sorted(RUNS.glob("*.json"), key=os.path.getmtime):
+        with suppress(OSError, ValueError):  # ended meanwhile, or another's scratch
+            yield path, json.loads(path.read_text(encoding="utf-8"))
+
+
+def _is_dead(record: dict) -> bool:
+    """Whether the process of a record is surely gone; of other machines nobody knows."""
+    return record["host"] == platform.node() and record["identity"] != _identity(record["process"])
+
+
+def _identity(process: int) -> str | None:
+    """What tells a process from later ones with its number, also after a restart of the machine."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return _without_proc(process)
+    # The name, in parentheses, may hold blanks; the start time is field 22.
+    return f"{boot} {fields.rpartition(')')[2].split()[19]}"
+
+
+def _without_proc(process: int) -> str | None:
+    try:
+        os.kill(process, 0)  # signal 0 only asks whether the process exists
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "alive"
