@@ -5,6 +5,7 @@
 # make fuzz    set up, then read damaged files of every format for ten minutes
 # make kill    set up, then stop exports at random moments
 # make table   set up, then write the table of readers in docs/formats.md anew
+# make lock    set up, then pin the newest versions of all that runs need in requirements.lock
 # make clean   remove the environment and everything that runs made
 # PYTHON=...   the Python (3.11 or newer) to use; by default the newest on PATH
 
@@ -16,7 +17,7 @@ CORES := all
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run test lint bench fuzz kill table clean
+.PHONY: help run test lint bench fuzz kill table lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -47,6 +48,11 @@ fuzz: $(VENV)/.ready
 
 kill: $(VENV)/.ready
 	"$(BIN)/python" benchmarks/kill.py
+
+lock: $(VENV)/.ready
+	"$(BIN)/python" -m pip install --quiet "uv>=0.9"
+	"$(BIN)/python" .ci/lock.py > requirements.lock.new
+	mv requirements.lock.new requirements.lock
 
 # The stamps come last: what was interrupted on the way is done again.
 $(VENV)/.ready: pyproject.toml .ci/make-venv
