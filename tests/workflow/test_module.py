@@ -42,6 +42,10 @@ rule count:
         "count.py"
 
 
+onstart:
+    spikelab.onstart()
+
+
 onsuccess:
     spikelab.onsuccess()
 

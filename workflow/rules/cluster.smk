@@ -67,7 +67,8 @@ def report_failure(group, msg=None, external_jobid=None, aux_logs=(), **details)
     In the place of Snakemake's own report of a group, which leaves the reason out and has a page
     for each job in it, failed or not.
     """
-    names = sorted({job.wildcards.session for job in group.jobs})
+    # Rules of a workflow that uses this one may have no session.
+    names = sorted({job.wildcards.get("session", job.rule.name) for job in group.jobs})
     number = external_jobid or "that was not submitted"
     reason = (msg or "").partition("For further error details")[0]
     lines = [
