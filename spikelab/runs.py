@@ -10,8 +10,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spikelab.atomic import replacing_file
@@ -20,16 +20,28 @@ RUNS = Path("work/runs")
 LOCKS = Path(".snakemake/locks")
 
 
+@dataclass(frozen=True)
+class Run:
+    """A process that runs the workflow, as it recorded itself."""
+
+    host: str
+    process: int
+    identity: str | None
+    began: str
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it is surely gone; of other machines nobody knows."""
+        return self.host == platform.node() and self.identity != _identity(self.process)
+
+
 def begin() -> None:
     """Record that this process runs the workflow here."""
-    content = {
-        "host": platform.node(),
-        "process": os.getpid(),
-        "identity": _identity(os.getpid()),
-        "began": time.strftime("%Y-%m-%d %H:%M:%S"),
-    }
+    process = os.getpid()
+    began = time.strftime("%Y-%m-%d %H:%M:%S")
+    run = Run(platform.node(), process, _identity(process), began)
     with replacing_file(_own_record()) as scratch:
-        scratch.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        scratch.write_text(json.dumps(asdict(run)) + "\n", encoding="utf-8")
 
 
 def end() -> None:
@@ -45,21 +57,19 @@ def recover() -> str | None:
     str or None
         What was done, or what is in the way and what to type; None where there is nothing to say.
     """
-    records = list(_records())
-    for path, record in records:
-        if _is_dead(record):
-            path.unlink(missing_ok=True)
+    runs = _recorded()
+    dead = {path: run for path, run in runs.items() if run.is_dead}
+    for path in dead:
+        path.unlink(missing_ok=True)
     if not LOCKS.is_dir() or not any(LOCKS.iterdir()):
         return None
-    others = [record for _, record in records if not _is_dead(record)]
-    if records and not others:
+    others = [run for path, run in runs.items() if path not in dead]
+    if dead and not others:
         for lock in LOCKS.iterdir():
             lock.unlink(missing_ok=True)
-        when = records[-1][1]["began"]
+        when = max(run.began for run in dead.values())
         return f"The run that began {when} was killed: its lock is removed, and this one goes on."
-    who = "".join(
-        f" Process {one['process']} on {one['host']} began {one['began']}." for one in others
-    )
+    who = "".join(f" Process {run.process} on {run.host} began {run.began}." for run in others)
     return (
         f"Another run works in this folder, or was killed.{who} If it is gone, type\n"
         "    snakemake --unlock\n"
@@ -71,15 +81,13 @@ def _own_record() -> Path:
     return RUNS / f"{platform.node()}-{os.getpid()}.json"
 
 
-def _records() -> Iterator[tuple[Path, dict]]:
-    for path in sorted(RUNS.glob("*.json"), key=os.path.getmtime):
-        with suppress(OSError, ValueError):  # ended meanwhile, or another's scratch
-            yield path, json.loads(path.read_text(encoding="utf-8"))
-
-
-def _is_dead(record: dict) -> bool:
-    """Whether the process of a record is surely gone; of other machines nobody knows."""
-    return record["host"] == platform.node() and record["identity"] != _identity(record["process"])
+def _recorded() -> dict[Path, Run]:
+    found = {}
+    for path in RUNS.glob("*.json"):
+        # It may end at this moment, or be damaged: then nobody can tell.
+        with suppress(OSError, ValueError, TypeError):
+            found[path] = Run(**json.loads(path.read_text(encoding="utf-8")))
+    return found
 
 
 def _identity(process: int) -> str | None:

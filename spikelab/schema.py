@@ -16,8 +16,8 @@ _SECRET = re.compile(
     r"passw|secret|token|credential|(access|api|private)_?key|^aws_", re.IGNORECASE
 )
 
-# User and password in a URL.
-_USER_INFO = re.compile(r"//[^/'\"]*@")
+# What may be the user and the password of an address, also where its scheme is forgotten.
+_USER_INFO = re.compile(r"[^\s'\"]*@")
 
 
 def read_schema(path: Path) -> dict[str, Any]:
@@ -70,7 +70,8 @@ def wrong_value(place: str, error: Any) -> OptionError:
     described = error.schema.get("description", "").strip().rstrip(".")
     return OptionError(
         "the value is not usable",
-        found=_without_user(error.instance),
+        # Addresses of servers come with all kinds of secrets: queries, fragments, users.
+        found=None if place.endswith("endpoint") else _without_user(error.instance),
         allowed=in_words(error.schema),
         hint=f"correct it ({described})" if described else None,
         path=place,
@@ -79,7 +80,7 @@ def wrong_value(place: str, error: Any) -> OptionError:
 
 def _without_user(value: Any) -> Any:
     text = value if isinstance(value, str) else repr(value)
-    shown = _USER_INFO.sub("//(not shown)@", text)
+    shown = _USER_INFO.sub("(not shown)@", text)
     return value if shown == text else shown
 
 

@@ -47,7 +47,7 @@ def problem(url: str, format: str | None) -> OptionError | None:
     if not url.startswith("s3://"):
         return OptionError(
             "only files on this machine and objects on S3 can be read",
-            found=url,
+            found=f"{url.partition('://')[0]}://...",  # the rest may grant access
             allowed="a path, s3://bucket/key, or s3://bucket/prefix/ for a folder",
             hint="download it, and give the path of the file",
         )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from spikelab.errors import SpikelabError
 from spikelab.formats.registry import FORMATS
 from spikelab.jobs import ERROR
 from spikelab.places import RECEIPT, SESSION_FILE, UPLOAD, format_of, result, s3_receipt
@@ -36,6 +37,19 @@ def outdate_kept(plan: Plan) -> None:
     for name, format in plan.exports:
         if _is_kept(name, format) and _result(name, format).is_file():
             os.utime(_result(name, format), (0, 0))
+
+
+def outdate_uploads(plan: Plan) -> None:
+    """Date receipts back to 1970 that are damaged, or of uploads to other places.
+
+    Such as those of uploads by hand. Snakemake would take them for the product of its own job.
+    """
+    for name, format in plan.exports:
+        path = Path(s3_receipt(name, format))
+        if not plan.uploads.takes(format) or not path.exists():
+            continue
+        if _planned_receipt(plan, name, format) is None:
+            os.utime(path, (0, 0))
 
 
 def failures(plan: Plan, since: float) -> list[tuple[str, str, str, Path]]:
@@ -173,9 +187,17 @@ def _upload(plan: Plan, name: str, format: str) -> Receipt | None:
     export, path = Path(RECEIPT.format(session=name, format=format)), Path(s3_receipt(name, format))
     if not (export.exists() and path.exists()):
         return None
-    receipt = Receipt.read(path)
-    is_new = path.stat().st_mtime >= export.stat().st_mtime
-    return receipt if is_new and receipt.url == plan.uploads.url(name, format) else None
+    receipt = _planned_receipt(plan, name, format)
+    return receipt if path.stat().st_mtime >= export.stat().st_mtime else None
+
+
+def _planned_receipt(plan: Plan, name: str, format: str) -> Receipt | None:
+    """The receipt beside an export, if it is of an upload to where the export is to go now."""
+    try:
+        receipt = Receipt.read(Path(s3_receipt(name, format)))
+    except SpikelabError:
+        return None
+    return receipt if receipt.url == plan.uploads.url(name, format) else None
 
 
 def _receipts(plan: Plan) -> Iterator[tuple[tuple[str, str], dict]]:

@@ -155,3 +155,22 @@ def test_after_a_signal_the_same_command_goes_on(cluster, number):
     assert [record["JobState"] for record in again.records()] == ["COMPLETED"]
     for name in names:
         assert_whole(cluster, name, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (["--default-resources", "slurm_partition=nope"], "invalid partition"),
+        (["--set-resources", "ingest:mem_mb=900000"], "node configuration is not available"),
+    ],
+)
+def test_what_slurm_would_refuse_is_said_before_the_first_job(cluster, asked, answer):
+    cluster.source("a")
+    cluster.sheet("a data/a.pkl pickle . pickle")
+    run = cluster.start(*asked)
+    done = run.wait()
+    assert done.code == 1
+    assert "Nothing was started" in done.text
+    assert "Slurm refuses a job that asks for --mem=" in done.text
+    assert answer in done.text
+    assert run.submitted == {}

@@ -251,6 +251,23 @@ def test_only_what_is_asked_for(project, cloud):
     assert project.run("hdf5_group", **NO_KEYS).code == 0
 
 
+@pytest.mark.parametrize("damage", ["elsewhere", "empty"])
+def test_a_receipt_that_is_not_of_this_upload_is_not_taken_for_it(project, cloud, damage):
+    project.source("one", seed=1)
+    project.sheet("a data/one.pkl pickle . pickle")
+    project.config(cloud.config())
+    assert project.run(**KEYS).code == 0
+    receipt = project.result("a", ".pkl.s3.json")
+    content = json.loads(receipt.read_text()) | {"url": "s3://another/by-hand/a.pkl"}
+    receipt.write_text(json.dumps(content) if damage == "elsewhere" else "")
+    cloud.client.delete_object(Bucket=cloud.bucket, Key="a/a.pkl")
+    again = project.run(**KEYS)
+    assert again.code == 0, again.text
+    assert again.jobs == {"upload_export": 1}
+    assert set(cloud.objects) == {"a/a.pkl"}
+    assert "Nothing to be done" in project.run(**KEYS).text
+
+
 @pytest.mark.parametrize("target", ["upload", "results/a/a.pkl.s3.json"])
 def test_without_a_bucket_it_says_so(project, target):
     project.source("one")

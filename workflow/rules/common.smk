@@ -46,8 +46,10 @@ except SpikelabError as error:
 
 STARTED = time.time()
 
-if workflow.is_main_process and (message := runs.recover()):
-    print(message, file=sys.stderr)
+if workflow.is_main_process:
+    status.outdate_uploads(PLAN)
+    if message := runs.recover():
+        print(message, file=sys.stderr)
 
 
 wildcard_constraints:
