@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
@@ -55,29 +56,83 @@ def require_access(plan: Plan, rules: Collection[str]) -> None:
         raise SetupError([OptionError(what, found=lack, hint=hint)])
 
 
-def require_slurm(requests: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a run whose largest jobs Slurm would refuse.
+def require_slurm(requests: Sequence[Mapping[str, Any]], attempts: int = 1) -> list[str]:
+    """Refuse a run whose largest jobs Slurm would refuse, or let wait for ever.
 
     Parameters
     ----------
     requests : sequence of mapping
         What each cluster job asks for: mem_mb, runtime (minutes), and where they are given
         slurm_partition and slurm_account.
+    attempts : int
+        How often a job is tried; the n-th time it asks for n times as much.
+
+    Returns
+    -------
+    list of str
+        What a user should know: of jobs that could not be tried again.
 
     Raises
     ------
     SetupError
-        If there is no sbatch, or it refuses the longest or the largest of them.
+        If there is no sbatch, or it refuses the longest or the largest of them, or the longest one
+        asks for more time than its partition allows.
     """
     if not requests:
-        return
+        return []
     if shutil.which("sbatch") is None:
         hint = "start this on a login node of the cluster, or load its module of Slurm"
         raise SetupError([OptionError("there is no command sbatch on PATH", hint=hint)])
-    extremes = [max(requests, key=lambda one: one.get(name, 0)) for name in ("mem_mb", "runtime")]
-    problems = {str(problem): problem for problem in map(_refused, extremes) if problem}
+    largest, longest = (
+        max(requests, key=lambda one: one.get(name, 0)) for name in ("mem_mb", "runtime")
+    )
+    found = [_refused(largest), _refused(longest), _too_long(longest, 1)]
+    problems = {str(problem): problem for problem in found if problem}
     if problems:
         raise SetupError(list(problems.values()))
+    later = _too_long(longest, attempts)
+    return [f"To know: {later}"] if later else []
+
+
+def _too_long(request: Mapping[str, Any], attempt: int) -> OptionError | None:
+    """What is wrong with the time that an attempt asks for: Slurm itself would only let it wait."""
+    asked_min = request.get("runtime", 0) * attempt
+    wanted = request.get("slurm_partition")
+    try:
+        done = subprocess.run(
+            ["sinfo", "--noheader", "--format=%P %l"],
+            capture_output=True,
+            text=True,
+            timeout=SLURM_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # nobody knows
+    limits = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    default = next((name for name in limits if name.endswith("*")), None)
+    name = default if wanted in (None, (default or "").rstrip("*")) else str(wanted)
+    limit_min = _minutes(limits.get(name or "", "infinite"))
+    if asked_min <= limit_min:
+        return None
+    return OptionError(
+        f"the {'first attempt' if attempt == 1 else f'attempt {attempt}'} of the longest job asks "
+        f"for {asked_min} minutes, for which it would wait for ever",
+        allowed=f"{limit_min:.0f} minutes in the partition {str(name).rstrip('*')}",
+        hint="name a partition that allows more, as slurm_partition under default-resources of the "
+        "profile, or let fewer small sessions share a job (group-components)"
+        + ("" if attempt == 1 else ", or lower retries"),
+    )
+
+
+def _minutes(text: str) -> float:
+    """A time as sinfo prints it: infinite, minutes:seconds, or [days-]hours:minutes:seconds."""
+    days, _, clock = text.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdecimal() for part in parts):
+        return math.inf
+    seconds = 0
+    for part in parts:
+        seconds = 60 * seconds + int(part)
+    return int(days or 0) * 24 * 60 + seconds / 60
 
 
 def _refused(request: Mapping[str, Any]) -> OptionError | None:

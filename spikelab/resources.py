@@ -6,7 +6,8 @@ room. Only the standard library is needed: parsing the workflow asks for each jo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 # The job itself, and the two Snakemakes around it in a cluster job.
@@ -39,7 +40,7 @@ INGEST_FACTORS: Mapping[str, float] = {
 # MB of the session file for each MB of the source, where it is more than that.
 SESSION_FACTORS: Mapping[str, float] = {"hdf5_raster": 3, "spikelab_npz": 4, "spikeinterface": 2}
 
-# The first job of a cluster job waits for Python on a cold network disk, the others do not.
+# The first jobs of a cluster job wait for Python on a cold network disk, the others do not.
 INGEST_START_MIN = 2
 EXPORT_START_MIN = 1
 MB_PER_MIN = 200
@@ -54,27 +55,52 @@ _UNREAD_NAMES = frozenset({"pc_features.npy", "template_features.npy"})
 MOST_NWB_MB = 4000
 
 
-def source_MB(format: str, files: Iterable[str]) -> float:
-    """Size (MB) of what an ingest reads.
+@dataclass(frozen=True)
+class Sizes:
+    """How much there is to read for the jobs of a session.
 
-    Parameters
+    Attributes
     ----------
-    format : str
-        Format of the source.
-    files : iterable of str
-        Its files, as far as they exist, or folders of them.
-
-    Returns
-    -------
-    float
+    source_MB : float
+        Size of what an ingest reads; 0 where nothing is there yet.
+    session_MB : float
+        Size of the session file; where it is to be made anew, what its source suggests.
+    is_read : bool
+        Whether the session file is there and no older than its source.
     """
+
+    source_MB: float
+    session_MB: float
+    is_read: bool
+
+    @classmethod
+    def of(cls, format: str, source_files: Sequence[str], session_file: str) -> Sizes:
+        """Look at the files of a session, as far as they exist.
+
+        Parameters
+        ----------
+        format : str
+            Format of the source.
+        source_files : sequence of str
+            Its files, or folders of them.
+        session_file : str
+            Where the session file is or will be.
+        """
+        source = source_MB(format, source_files)
+        made = Path(session_file)
+        if made.exists() and made.stat().st_mtime >= _newest(source_files):
+            return cls(source, made.stat().st_size / 1e6, is_read=True)
+        return cls(source, source * SESSION_FACTORS.get(format, 1), is_read=False)
+
+
+def _newest(files: Sequence[str]) -> float:
+    return max((Path(file).stat().st_mtime for file in files if Path(file).exists()), default=0)
+
+
+def source_MB(format: str, files: Iterable[str]) -> float:
+    """Size (MB) of what an ingest reads; arguments as in :meth:`Sizes.of`."""
     size = sum(_bytes(Path(file), folder=format == "kilosort") for file in files) / 1e6
     return min(size, MOST_NWB_MB) if format == "nwb" else size
-
-
-def session_MB(format: str, size_MB: float) -> float:
-    """Likely size (MB) of the session file made of a source of that format and size."""
-    return size_MB * SESSION_FACTORS.get(format, 1)
 
 
 def _bytes(path: Path, *, folder: bool) -> int:
@@ -85,21 +111,26 @@ def _bytes(path: Path, *, folder: bool) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def ingest_mem_mb(format: str, size_MB: float, attempt: int) -> int:
-    """Memory (MB) to read a source of a format and size."""
-    return int((START_MB + INGEST_FACTORS[format] * size_MB) * attempt)
+def ingest_mem_mb(format: str, sizes: Sizes, attempt: int) -> int:
+    """Memory (MB) to read a source."""
+    return int((START_MB + INGEST_FACTORS[format] * sizes.source_MB) * attempt)
 
 
-def export_mem_mb(format: str, size_MB: float, attempt: int) -> int:
-    """Memory (MB) to export a session file of a size."""
-    return int((START_MB + EXPORT_FACTORS[format] * size_MB) * attempt)
+def export_mem_mb(format: str, sizes: Sizes, attempt: int) -> int:
+    """Memory (MB) to export a session file."""
+    return int((START_MB + EXPORT_FACTORS[format] * sizes.session_MB) * attempt)
 
 
-def ingest_minutes(size_MB: float, attempt: int) -> int:
-    """Time (minutes) to read a source of a size."""
-    return int((INGEST_START_MIN + size_MB / MB_PER_MIN) * attempt)
+def ingest_minutes(sizes: Sizes, attempt: int) -> int:
+    """Time (minutes) to read a source."""
+    return int((INGEST_START_MIN + sizes.source_MB / MB_PER_MIN) * attempt)
 
 
-def export_minutes(size_MB: float, attempt: int) -> int:
-    """Time (minutes) to export a session file of a size."""
-    return int((EXPORT_START_MIN + size_MB / MB_PER_MIN) * attempt)
+def export_minutes(sizes: Sizes, attempt: int) -> int:
+    """Time (minutes) to export a session file.
+
+    Snakemake sums up the times of the jobs in a cluster job, in whole minutes. Exports right after
+    the reading of their session add none of their own for the start: its minutes are enough.
+    """
+    start = EXPORT_START_MIN if sizes.is_read else 0
+    return int((start + sizes.session_MB / MB_PER_MIN) * attempt)

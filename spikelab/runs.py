@@ -28,6 +28,7 @@ class Run:
     process: int
     identity: str | None
     began: str
+    recorded: float
 
     @property
     def is_dead(self) -> bool:
@@ -39,7 +40,7 @@ def begin() -> None:
     """Record that this process runs the workflow here."""
     process = os.getpid()
     began = time.strftime("%Y-%m-%d %H:%M:%S")
-    run = Run(platform.node(), process, _identity(process), began)
+    run = Run(platform.node(), process, _identity(process), began, time.time())
     with replacing_file(_own_record()) as scratch:
         scratch.write_text(json.dumps(asdict(run)) + "\n", encoding="utf-8")
 
@@ -47,6 +48,12 @@ def begin() -> None:
 def end() -> None:
     """Remove the record of this process."""
     _own_record().unlink(missing_ok=True)
+
+
+def forget() -> None:
+    """Remove all records: somebody who removes the lock says that nobody is at work."""
+    for path in _recorded():
+        _remove(path)
 
 
 def recover() -> str | None:
@@ -58,15 +65,18 @@ def recover() -> str | None:
         What was done, or what is in the way and what to type; None where there is nothing to say.
     """
     runs = _recorded()
+    # A run locks first and is recorded then: a later lock is somebody else's.
     dead = {path: run for path, run in runs.items() if run.is_dead}
-    for path in dead:
-        path.unlink(missing_ok=True)
-    if not LOCKS.is_dir() or not any(LOCKS.iterdir()):
-        return None
+    last = max((run.recorded for run in dead.values()), default=0)
     others = [run for path, run in runs.items() if path not in dead]
-    if dead and not others:
-        for lock in LOCKS.iterdir():
-            lock.unlink(missing_ok=True)
+    for path in dead:
+        _remove(path)
+    locks = list(LOCKS.iterdir()) if LOCKS.is_dir() else []
+    if not locks:
+        return None
+    if dead and not others and all(lock.stat().st_mtime <= last for lock in locks):
+        for lock in locks:
+            _remove(lock)
         when = max(run.began for run in dead.values())
         return f"The run that began {when} was killed: its lock is removed, and this one goes on."
     who = "".join(f" Process {run.process} on {run.host} began {run.began}." for run in others)
@@ -75,6 +85,11 @@ def recover() -> str | None:
         "    snakemake --unlock\n"
         "and then the same command again: it goes on where that one ended."
     )
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # gone already, or not ours to remove: Snakemake will say so
+        path.unlink()
 
 
 def _own_record() -> Path:

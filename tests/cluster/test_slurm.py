@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from pathlib import Path
 
+import boto3
 import h5py
 import numpy as np
 import pytest
 
-from spikelab import convert
+from spikelab import SpikeData, convert
 from tests.cluster.conftest import (
     ONE_JOB_EACH,
     ClusterProject,
@@ -45,8 +47,13 @@ def test_small_sessions_share_a_job_and_a_corrupt_one_stops_no_other(cluster):
         assert_exports_equal(cluster, name, tiny_session(seed), ["pickle"])
     summary = done.text[done.text.index("2 of 3 exports are made") :]
     assert "Sessions that failed: 1\n  bad: could not be read" in summary
+    assert "failed. Its sessions: bad, early, late" in done.text
     first, second = run.records()
     assert first["JobState"] == second["JobState"] == "FAILED"
+    # Side by side, its jobs would need more memory than was asked for.
+    inner = Path(run.submitted[first["JobId"]]).read_text()
+    assert re.findall(r"Provided cores: (\d+)", inner) == ["1"]
+    assert "Execute 2 jobs" not in inner
     assert memory_mb(second) > memory_mb(first)
     assert int(second["TimeLimit"]) > int(first["TimeLimit"])
 
@@ -155,6 +162,59 @@ def test_after_a_signal_the_same_command_goes_on(cluster, number):
     assert [record["JobState"] for record in again.records()] == ["COMPLETED"]
     for name in names:
         assert_whole(cluster, name, 1)
+
+
+def test_large_sessions_have_jobs_of_their_own_and_small_ones_share_them(cluster):
+    large = [np.arange(3e6) / 8, []]
+    convert.save(SpikeData(large, metadata={"fs_Hz": 8000.0}), cluster.folder / "data/large.pkl")
+    names = [f"tiny{i}" for i in range(5)]
+    for i, name in enumerate(names):
+        cluster.source(name, seed=i)
+    cluster.sheet(*(f"{name} data/{name}.pkl pickle . pickle" for name in [*names, "large"]))
+    run = cluster.start("--group-components", "small_sessions=3")
+    done = run.wait()
+    assert done.code == 0, done.text
+    asked_MB = sorted(memory_mb(record) for record in run.records())
+    assert len(asked_MB) == 3, "five small sessions, three at a time, and one large one"
+    size_MB = (cluster.folder / "data" / "large.pkl").stat().st_size / 1e6
+    assert asked_MB[1] < 650 < asked_MB[2] == pytest.approx(600 + 4 * size_MB, abs=2)
+
+
+def test_transfers_run_where_snakemake_runs(cluster):
+    """So that compute nodes need neither the internet nor keys."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="id",
+            aws_secret_access_key="secret",
+        )
+        client.create_bucket(Bucket="lab")
+        client.upload_file(str(cluster.source("one", seed=1)), "lab", "in/one.pkl")
+        cluster.sheet("a s3://lab/in/one.pkl pickle . pickle")
+        cluster.config(
+            f"upload: {{bucket: lab, endpoint: '{endpoint}'}}\n"
+            f"download: {{endpoint: '{endpoint}'}}\n"
+        )
+        done = cluster.start(**keys).wait()
+        assert done.code == 0, done.text
+        sent = client.get_object(Bucket="lab", Key="a/a.pkl")["Body"].read()
+    finally:
+        server.stop()
+    assert sent == cluster.result("a", ".pkl").read_bytes()
+    logs = cluster.folder / "logs"
+    steps = {path.parent.name: path.read_text().partition("\n")[0] for path in logs.glob("*/a.log")}
+    in_slurm = {step for step, began in steps.items() if "Slurm job" in began}
+    assert in_slurm == {"ingest", "pickle"}
+    assert steps.keys() == {"fetch", "ingest", "pickle", "upload.pkl"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from spikelab import preflight
@@ -33,6 +35,37 @@ def test_the_largest_and_the_longest_job_are_put_before_slurm(monkeypatch, tmp_p
     assert first.startswith("--test-only")
     assert "--mem=9000 --time=5 " in first
     assert "--mem=700 --time=99 --partition=night " in second
+
+
+@pytest.mark.parametrize(
+    ("printed", "minutes"),
+    [("infinite", math.inf), ("n/a", math.inf), ("5:00", 5), ("30", 0.5), ("1:30:00", 90),
+     ("2-00:00:00", 2880), ("1-02:03:30", 1563.5)],
+)  # fmt: skip
+def test_times_of_sinfo(printed, minutes):
+    assert preflight._minutes(printed) == minutes
+
+
+def stand_in(monkeypatch, folder, sinfo: str) -> None:
+    for name, text in (("sbatch", "true"), ("sinfo", f"echo '{sinfo}'")):
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+def test_a_job_for_which_no_time_is_allowed_is_refused(monkeypatch, tmp_path):
+    stand_in(monkeypatch, tmp_path, "main* 8:00\nnight 10:00:00")
+    with pytest.raises(SetupError, match=r"9 minutes.*allowed: 8 minutes in the partition main"):
+        preflight.require_slurm([REQUEST])
+    assert preflight.require_slurm([REQUEST | {"slurm_partition": "night"}], 3) == []
+
+
+def test_an_attempt_for_which_no_time_is_allowed_is_told(monkeypatch, tmp_path):
+    stand_in(monkeypatch, tmp_path, "main* 20:00")
+    (note,) = preflight.require_slurm([REQUEST], 3)
+    assert "attempt 3 of the longest job asks for 27 minutes" in note
+    assert "lower retries" in note
+    assert preflight.require_slurm([REQUEST], 2) == []
 
 
 def test_a_silent_controller_is_not_waited_for(monkeypatch, tmp_path):

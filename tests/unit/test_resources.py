@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -28,15 +30,20 @@ INGEST_PEAKS = [
 AROUND_MB = 280
 
 
+def sizes(size_MB: float) -> resources.Sizes:
+    """Of a session whose source and session file are as large."""
+    return resources.Sizes(size_MB, size_MB, is_read=True)
+
+
 @pytest.mark.parametrize(("format", "size_MB", "peak_MB"), EXPORT_PEAKS)
 def test_an_export_asks_for_more_than_was_measured(format, size_MB, peak_MB):
-    asked = resources.export_mem_mb(format, size_MB, 1)
+    asked = resources.export_mem_mb(format, sizes(size_MB), 1)
     assert peak_MB + AROUND_MB < asked < 2 * peak_MB + 700
 
 
 @pytest.mark.parametrize(("format", "size_MB", "peak_MB"), INGEST_PEAKS)
 def test_reading_asks_for_more_than_was_measured(format, size_MB, peak_MB):
-    asked = resources.ingest_mem_mb(format, size_MB, 1)
+    asked = resources.ingest_mem_mb(format, sizes(size_MB), 1)
     assert peak_MB + AROUND_MB < asked < 3 * peak_MB + 2000
 
 
@@ -46,16 +53,49 @@ def test_every_format_has_its_factor():
 
 
 def test_each_attempt_asks_for_more():
-    assert [resources.export_mem_mb("nwb", 100, n) for n in (1, 2, 3)] == [1200, 2400, 3600]
-    assert [resources.ingest_mem_mb("nwb", 100, n) for n in (1, 2, 3)] == [1000, 2000, 3000]
-    assert [resources.export_minutes(400, n) for n in (1, 2, 3)] == [3, 6, 9]
-    assert [resources.ingest_minutes(400, n) for n in (1, 2, 3)] == [4, 8, 12]
+    attempts, asked = (1, 2, 3), sizes(100)
+    assert [resources.export_mem_mb("nwb", asked, n) for n in attempts] == [1200, 2400, 3600]
+    assert [resources.ingest_mem_mb("nwb", asked, n) for n in attempts] == [1000, 2000, 3000]
+    assert [resources.export_minutes(sizes(400), n) for n in attempts] == [3, 6, 9]
+    assert [resources.ingest_minutes(sizes(400), n) for n in attempts] == [4, 8, 12]
 
 
-def test_time_is_whole_minutes_and_never_none():
-    assert resources.export_minutes(0, 1) == 1
-    assert resources.ingest_minutes(0.001, 1) == 2
-    assert isinstance(resources.export_minutes(123.4, 1), int)
+def test_time_is_whole_minutes():
+    assert resources.export_minutes(sizes(0.001), 1) == 1
+    assert resources.ingest_minutes(sizes(0.001), 1) == 2
+    assert isinstance(resources.export_minutes(sizes(123.4), 1), int)
+
+
+def test_exports_right_after_their_reading_start_at_once():
+    assert resources.export_minutes(resources.Sizes(0.1, 0.1, is_read=False), 1) == 0
+    assert resources.export_minutes(resources.Sizes(400, 400, is_read=False), 1) == 2
+
+
+class TestSizes:
+    def test_of_a_session_that_is_to_be_read(self, tmp_path):
+        source = tmp_path / "a.raster.h5"
+        source.write_bytes(bytes(1_000_000))
+        found = resources.Sizes.of("hdf5_raster", [str(source)], str(tmp_path / "a.pkl"))
+        assert found == resources.Sizes(1.0, 3.0, is_read=False)
+
+    def test_of_one_that_is_read(self, tmp_path):
+        source, session = tmp_path / "a.h5", tmp_path / "a.pkl"
+        source.write_bytes(bytes(1_000_000))
+        session.write_bytes(bytes(500_000))
+        found = resources.Sizes.of("hdf5_group", [str(source)], str(session))
+        assert found == resources.Sizes(1.0, 0.5, is_read=True)
+
+    def test_an_older_session_file_says_nothing_about_a_newer_source(self, tmp_path):
+        source, session = tmp_path / "a.h5", tmp_path / "a.pkl"
+        session.write_bytes(b"tiny")
+        os.utime(session, (0, 0))
+        source.write_bytes(bytes(1_000_000))
+        found = resources.Sizes.of("hdf5_group", [str(source)], str(session))
+        assert found == resources.Sizes(1.0, 1.0, is_read=False)
+
+    def test_of_a_download_that_is_still_to_come(self, tmp_path):
+        found = resources.Sizes.of("nwb", [str(tmp_path / "no")], str(tmp_path / "a.pkl"))
+        assert found == resources.Sizes(0, 0, is_read=False)
 
 
 class TestSourceSize:
@@ -77,7 +117,7 @@ class TestSourceSize:
         with path.open("wb") as file:
             file.truncate(10**12)
         size_MB = resources.source_MB("nwb", [str(path)])
-        assert resources.ingest_mem_mb("nwb", size_MB, 1) < 20_000
+        assert resources.ingest_mem_mb("nwb", sizes(size_MB), 1) < 20_000
 
     def test_what_is_not_there_yet_counts_nothing(self, tmp_path):
         assert resources.source_MB("pickle", [str(tmp_path / "later.pkl")]) == 0

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -18,9 +19,12 @@ def folder(monkeypatch, tmp_path):
     return tmp_path
 
 
-def lock(folder) -> None:
-    (folder / runs.LOCKS).mkdir(parents=True)
-    (folder / runs.LOCKS / "0.input.lock").write_text("a\n")
+def lock(folder, seconds_ago: float = 60) -> None:
+    """What Snakemake does before the run is recorded."""
+    path = folder / runs.LOCKS / "0.input.lock"
+    path.parent.mkdir(parents=True)
+    path.write_text("a\n")
+    os.utime(path, (time.time() - seconds_ago,) * 2)
 
 
 def begin_elsewhere(folder) -> None:
@@ -63,6 +67,23 @@ def test_a_lock_of_nobody_we_know_stays(folder):
     lock(folder)
     assert "snakemake --unlock" in runs.recover()
     assert locked(folder)
+
+
+def test_a_lock_that_came_after_the_dead_run_stays(folder):
+    begin_elsewhere(folder)
+    lock(folder, seconds_ago=-1)
+    assert "snakemake --unlock" in runs.recover()
+    assert locked(folder)
+
+
+def test_who_unlocks_forgets_the_runs_of_other_machines(folder):
+    begin_elsewhere(folder)
+    (record,) = (folder / runs.RUNS).iterdir()
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"host": "laptop-old"}))
+    lock(folder)
+    assert "on laptop-old began" in runs.recover()
+    runs.forget()
+    assert list((folder / runs.RUNS).iterdir()) == []
 
 
 def test_another_process_with_the_number_of_a_dead_one_is_told_from_it(folder):

@@ -1,21 +1,30 @@
 # What jobs ask a cluster for, and which of them run in one cluster job.
+import re
+
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
 
 from spikelab import resources
 
+if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
+    # The plugin lets the Snakemake inside a Slurm job use every core of the node. The memory is
+    # asked for the cores that the job has.
+    workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
 
-def source_size(name):
-    """Size (MB) of what is read of a source; a download that is still to come counts nothing."""
-    return resources.source_MB(PLAN.session(name).format, PLAN.source_files(name))
+# Found once for each session: network disks are slow to tell.
+SIZES = {}
 
 
-def session_size(name):
-    """Size (MB) of the session file; where it is still to be made, what its source suggests."""
-    file = planning.SESSION_FILE.format(session=name)
-    if os.path.exists(file):
-        return os.path.getsize(file) / 1e6
-    return resources.session_MB(PLAN.session(name).format, source_size(name))
+def size_of(name):
+    """Size of the source and, if it is up to date when the run begins, of the session file."""
+    found = SIZES.get(name) or resources.Sizes.of(
+        PLAN.session(name).format,
+        PLAN.source_files(name),
+        planning.SESSION_FILE.format(session=name),
+    )
+    if found.source_MB:  # of a download that is still to come nothing is known yet
+        SIZES[name] = found
+    return found
 
 
 def cluster_job(wildcards):
@@ -23,41 +32,41 @@ def cluster_job(wildcards):
 
     Profiles say by group-components how many small sessions share a cluster job.
     """
-    known_MB = session_size(known_session(wildcards))
+    known_MB = size_of(known_session(wildcards)).session_MB
     return "small_sessions" if 0 < known_MB <= resources.SMALL_MB else "session"
 
 
 def ingest_mem_mb(wildcards, attempt):
     format = PLAN.session(wildcards.session).format
-    return resources.ingest_mem_mb(format, source_size(wildcards.session), attempt)
+    return resources.ingest_mem_mb(format, size_of(wildcards.session), attempt)
 
 
 def ingest_runtime(wildcards, attempt):
-    return resources.ingest_minutes(source_size(wildcards.session), attempt)
+    return resources.ingest_minutes(size_of(wildcards.session), attempt)
 
 
 def export_mem_mb(format):
     """How much memory (MB) to ask for, for a rule that exports to `format`."""
 
     def mem_mb(wildcards, attempt):
-        size = session_size(wildcards.session)
-        return resources.export_mem_mb(format.format(**wildcards), size, attempt)
+        sizes = size_of(wildcards.session)
+        return resources.export_mem_mb(format.format(**wildcards), sizes, attempt)
 
     return mem_mb
 
 
 def export_runtime(wildcards, attempt):
-    return resources.export_minutes(session_size(wildcards.session), attempt)
+    return resources.export_minutes(size_of(wildcards.session), attempt)
 
 
 def cluster_requests():
-    """What each cluster job of this run asks for."""
+    """What each cluster job of this run asks for, as far as it is known before its first job."""
     dag = workflow.dag
     needed = {job for job in dag.needrun_jobs() if not job.is_local}
     jobs = {dag.get_job_group(job) or job for job in needed}
     requests = [job.resources for job in jobs]
     for job in jobs:
-        job.attempt = 1  # what depends on downloads still to come is asked for again
+        job.attempt = 1  # forgets what depends on downloads that are still to come
     return requests
 
 
@@ -67,25 +76,42 @@ def report_failure(group, msg=None, external_jobid=None, aux_logs=(), **details)
     In the place of Snakemake's own report of a group, which leaves the reason out and has a page
     for each job in it, failed or not.
     """
-    # Rules of a workflow that uses this one may have no session.
-    names = sorted({job.wildcards.get("session", job.rule.name) for job in group.jobs})
+    names = {job.wildcards.get("session") for job in group.jobs}
+    if None in names:  # of a workflow that uses this one as a module
+        OWN_REPORT(
+            group,
+            msg=msg,
+            external_jobid=external_jobid,
+            aux_logs=aux_logs,
+            **details,
+        )
+        return
     number = external_jobid or "that was not submitted"
-    reason = (msg or "").partition("For further error details")[0]
-    lines = [
-        f"Cluster job {number}, attempt {group.attempt}, failed: {status.some(names)}"
-    ]
-    lines += reason.splitlines()
+    # What follows are a call of a thousand characters, and a hint at logs.
+    reason = re.split("sbatch call:|For further error details", msg or "")[0]
+    what = f"Cluster job {number}, attempt {group.attempt}, failed"
+    lines = [f"{what}. Its sessions: {status.some(sorted(names))}"]
+    lines += reason.strip().splitlines()
     logger.error("\n    ".join([*lines, *(f"log: {path}" for path in aux_logs or ())]))
 
 
 def is_news(record):
     """Whether a message is worth reading.
 
-    Of each export of a failed cluster job Snakemake says that it found no older version of it.
+    Of each export of a failed cluster job Snakemake says that it found no older version of it, and
+    its plugin for Slurm says before each job that it finds no account where none is needed.
     """
-    text = record.getMessage()
-    return not (text.startswith("Cannot restore") and text.endswith("no backup found."))
+    return not record.getMessage().startswith(NO_NEWS)
 
 
-GroupJob.log_error = report_failure
-logger.addFilter(is_news)
+NO_NEWS = (
+    "Cannot restore ",
+    "No SLURM account given, trying to guess",
+    "No account was given, not able to get a SLURM account",
+    "Unable to guess SLURM account",
+)
+OWN_REPORT = GroupJob.log_error
+
+if workflow.is_main_process:
+    GroupJob.log_error = report_failure
+    logger.addFilter(is_news)

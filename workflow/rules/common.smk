@@ -48,7 +48,9 @@ STARTED = time.time()
 
 if workflow.is_main_process:
     status.outdate_uploads(PLAN)
-    if message := runs.recover():
+    if "--unlock" in sys.argv:
+        runs.forget()
+    elif message := runs.recover():
         print(message, file=sys.stderr)
 
 
