@@ -9,7 +9,8 @@ from pathlib import Path
 
 from spikelab import s3
 from spikelab.errors import MissingFile, OptionError, SpikelabError
-from spikelab.s3.receipt import SUFFIX
+from spikelab.s3.client import parse_folder_url, parse_url
+from spikelab.s3.receipt import SUFFIX, try_place
 
 EXIT_DIFFERENT = 1
 EXIT_ERROR = 2
@@ -96,6 +97,9 @@ def _upload(paths: list[Path], url: str, receipt: str | None, access: s3.Access)
     sources = [_named(path) for path in paths if not _is_receipt(path)]
     targets = _targets(sources, url)
     receipts = _receipts(sources, receipt)
+    for target, place in zip(targets, receipts, strict=True):
+        (parse_folder_url if target.endswith("/") else parse_url)(target)
+        try_place(place)
     for source, target, place in zip(sources, targets, receipts, strict=True):
         sent = s3.send(source, target, access, progress=_say)
         sent.save(place)
@@ -103,7 +107,7 @@ def _upload(paths: list[Path], url: str, receipt: str | None, access: s3.Access)
 
 
 def _named(path: Path) -> Path:
-    if not path.exists():
+    if not os.access(path, os.F_OK):  # which takes an over-long name for no file
         raise MissingFile("there is no such file or folder", path=path)
     return path.resolve() if path.name in ("", "..") else path
 

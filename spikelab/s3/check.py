@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spikelab.errors import OptionError
+from spikelab.errors import OptionError, SpikelabError
 from spikelab.s3 import objects
 from spikelab.s3.client import (
     Access,
+    S3Url,
     connection,
     host_of,
     is_amazon_host,
     parse_folder_url,
     parse_url,
 )
-from spikelab.s3.content import SHA256, Content, part_count
-from spikelab.s3.folders import metadata_of
+from spikelab.s3.content import Content, part_count, stated_sha256
+from spikelab.s3.folders import metadata_of, remove_stale, stale_of
 from spikelab.s3.parts import get_part
 from spikelab.s3.receipt import Receipt
 
@@ -56,7 +58,8 @@ def check(receipt: Path, access: Access, *, repair: bool = False) -> list[Proble
         How to reach the server; it must be the one of the receipt.
     repair : bool
         Upload again what differs, if the local file is still what the receipt says, and write
-        the receipt anew. The local file is looked for at its path, then beside the receipt.
+        the receipt anew. The local file is looked for at its path, then beside the receipt. Once
+        all of a folder is right, delete what other uploads of it left there besides.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def check(receipt: Path, access: Access, *, repair: bool = False) -> list[Proble
     is_folder = expected.objects is not None
     place = (parse_folder_url if is_folder else parse_url)(expected.url)
     with connection(place, access) as client:
-        _refuse_other_server(host_of(client), expected.endpoint)
+        _refuse_other_server(host_of(client), expected.endpoint.lower())
         problems: list[Problem] = []
         found = list(expected.files)
         for i, one in enumerate(expected.files):
@@ -87,10 +90,21 @@ def check(receipt: Path, access: Access, *, repair: bool = False) -> list[Proble
                 problems.append(problem)
             elif what is not None:
                 problems.append(Problem(one.url, what))
-    if any(problem.repaired for problem in problems):
-        folder = Receipt.of_folder(expected.path, expected.url, found) if is_folder else found[0]
-        folder.save(receipt)
+        if any(problem.repaired for problem in problems):
+            whole = Receipt.of_folder(expected.path, expected.url, found)
+            (whole if is_folder else found[0]).save(receipt)
+        if is_folder:
+            remove = repair and all(problem.repaired for problem in problems)
+            problems += _besides(client, place, expected, remove)
     return problems
+
+
+def _besides(client: Any, place: S3Url, expected: Receipt, remove: bool) -> list[Problem]:
+    """Files that other uploads of a folder left there: with its own they would be wrong data."""
+    names = {one.url.removeprefix(expected.url) for one in expected.files}
+    found = (remove_stale if remove else stale_of)(client, place, names)
+    what = "another upload of this folder left it there"
+    return [Problem(f"{place}{name}", what, repaired=remove) for name in found]
 
 
 def _refuse_other_server(host: str, expected: str) -> None:
@@ -116,7 +130,7 @@ def _difference(client: Any, one: Receipt) -> str | None:
         sha256.update(get_part(client, url, head, number))
     if sha256.hexdigest() != one.sha256:
         return "its content changed"
-    if head["Metadata"].get(SHA256) != one.sha256:
+    if stated_sha256(head) != one.sha256:
         return "its content is right, the SHA-256 in its metadata is not"
     return None
 
@@ -131,16 +145,18 @@ def _repair(
 ) -> tuple[Receipt, Problem]:
     local = _local_file(one, receipt, whole)
     if local is None:
-        return one, Problem(one.url, f"{what}; not repaired: {one.path} is gone as well")
-    if Content.of(local).sha256 != one.sha256:
-        return one, Problem(one.url, f"{what}; not repaired: {local} is no longer what was sent")
+        left = f"not repaired: {one.path} is gone as well, or no longer what was sent"
+        return one, Problem(one.url, f"{what}; {left}")
     again = objects.put_object(client, local, parse_url(one.url), metadata=metadata, anew=True)
     return replace(again, path=one.path), Problem(one.url, what, repaired=True)
 
 
 def _local_file(one: Receipt, receipt: Path, whole: Receipt) -> Path | None:
+    """Where the file that was sent still is."""
     beside = receipt.parent / Path(whole.path).name / one.url.removeprefix(whole.url)
     for path in (Path(one.path), beside):
-        if path.is_file():
-            return path
+        # One that cannot be read is none of it, and one of another size need not be read.
+        with suppress(SpikelabError, OSError, ValueError):
+            if path.stat().st_size == one.size and Content.of(path).sha256 == one.sha256:
+                return path
     return None

@@ -36,6 +36,13 @@ _HINTS = {
     "EndpointConnectionError": "check the endpoint URL, and that the server runs",
     "ConnectTimeoutError": "check the endpoint URL and the network",
     "ReadTimeoutError": "the server is silent: try again later",
+    "ProxyConnectionError": "check the proxy in HTTPS_PROXY and HTTP_PROXY, or name the server in "
+    "NO_PROXY",
+    "HTTPClientError": "check the endpoint URL, the proxy and the network",
+    "ConfigParseError": "correct ~/.aws/config, or the file in AWS_CONFIG_FILE",
+    "CredentialRetrievalError": "log in again, or correct credential_process in ~/.aws/config",
+    "EndpointResolutionError": "correct the region, the endpoint and the name of the bucket",
+    "InvalidMaxRetryAttemptsError": "give AWS_MAX_ATTEMPTS a number from 1",
     "BadDigest": "the bytes changed on the way: try again",
     "SlowDown": "the server is busy: try again later",
 }
@@ -110,6 +117,7 @@ def _split_url(url: str) -> S3Url | None:
 
 def _client(access: Access) -> Any:
     import boto3
+    import botocore.session
     from botocore import UNSIGNED
     from botocore.config import Config
 
@@ -118,26 +126,61 @@ def _client(access: Access) -> Any:
             "half of the access to S3 is given",
             allowed="aws_access_key_id and aws_secret_access_key together, or neither",
         )
+    core = botocore.session.get_session()
     session = boto3.Session(
         access.aws_access_key_id,
         access.aws_secret_access_key,
         access.aws_session_token,
         access.region_name,
+        botocore_session=core,
     )
+    if not access.anonymous:
+        _find_credentials(session)
+    profile = core.get_scoped_config()
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         retries=_retries(),
         signature_version=UNSIGNED if access.anonymous else None,
     )
-    client = session.client("s3", endpoint_url=access.endpoint_url, config=config)
-    _refuse_secrets(client.meta.endpoint_url)
+    client = _made(session, access, config)
     # Other servers refuse the checksums that newer clients add of their own accord.
-    plain = {} if is_amazon(client) else _checksums_when_required()
-    if not plain:
-        return client
-    config = config.merge(Config(**plain))
-    return session.client("s3", endpoint_url=access.endpoint_url, config=config)
+    plain = {} if is_amazon(client) else _checksums_when_required(profile)
+    return _made(session, access, config.merge(Config(**plain))) if plain else client
+
+
+def _made(session: Any, access: Access, config: Any) -> Any:
+    try:
+        client = session.client("s3", endpoint_url=access.endpoint_url, config=config)
+        _refuse_secrets(client.meta.endpoint_url)
+    except ValueError as error:
+        if isinstance(error, SpikelabError):
+            raise
+        # Their texts quote the values.
+        if str(error).startswith(("Invalid endpoint", "Invalid IPv6", "Port ")):
+            raise OptionError(
+                "the endpoint of the S3 server is not usable",
+                allowed="a URL such as https://s3.example.org:9000",
+                hint="correct endpoint_url, or AWS_ENDPOINT_URL_S3, or AWS_ENDPOINT_URL",
+            ) from None
+        raise OptionError(
+            "the settings of boto3 are not usable",
+            hint="correct the variables that begin with AWS_, and ~/.aws/config",
+        ) from None
+    return client
+
+
+def _find_credentials(session: Any) -> None:
+    try:
+        session.get_credentials()
+    except (OSError, ValueError, AttributeError) as error:  # what a program printed or is not
+        if isinstance(error, SpikelabError):
+            raise
+        raise OptionError(
+            "the credentials for S3 cannot be read",
+            found=type(error).__name__,
+            hint="correct credential_process and the files of credentials",
+        ) from None
 
 
 def _retries() -> dict[str, Any]:
@@ -146,20 +189,25 @@ def _retries() -> dict[str, Any]:
 
 
 def _refuse_secrets(endpoint_url: str) -> None:
-    """Endpoints are shown and kept; so a password inside would be as well."""
-    parts = urlsplit(endpoint_url)
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    """Endpoints are shown and kept; so a password inside would be as well.
+
+    A password may have a slash, after which no parser takes it for one.
+    """
+    if set("@?#") & set(endpoint_url):
         raise OptionError(
             "the endpoint of the S3 server has more than a host and a path",
             allowed="a URL such as https://s3.example.org:9000, without user, password or query",
             hint="give credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile",
         )
+    if urlsplit(endpoint_url).port == 0:  # which raises a ValueError if it is no number
+        raise ValueError("Port 0")
 
 
-def _checksums_when_required() -> dict[str, str]:
-    """Settings of boto3, without those that the environment makes."""
+def _checksums_when_required(profile: dict[str, Any]) -> dict[str, str]:
+    """Settings of boto3, without those that the environment or the profile makes."""
     names = ("request_checksum_calculation", "response_checksum_validation")
-    return {name: "when_required" for name in names if f"AWS_{name.upper()}" not in os.environ}
+    made = {name for name in names if f"AWS_{name.upper()}" in os.environ or name in profile}
+    return {name: "when_required" for name in names if name not in made}
 
 
 def is_amazon(client: Any) -> bool:
@@ -174,7 +222,7 @@ def is_amazon_host(host: str) -> bool:
 
 def host_of(client: Any) -> str:
     """Host, and port where there is one, of the server."""
-    return urlsplit(client.meta.endpoint_url).netloc.rpartition("@")[2]
+    return urlsplit(client.meta.endpoint_url).netloc.lower()
 
 
 def code_of(error: BaseException) -> str:
@@ -199,12 +247,4 @@ def connection(url: S3Url, access: Access) -> Iterator[Any]:
             f"the transfer between here and {url} on {host} failed",
             found=code,
             hint=_HINTS.get(code, "try again; if it stays so, ask the owner of the server"),
-        ) from None
-    except ValueError as error:
-        if isinstance(error, SpikelabError):
-            raise
-        raise OptionError(
-            "the endpoint of the S3 server is not usable",
-            allowed="a URL such as https://s3.example.org:9000",
-            hint="correct endpoint_url, or AWS_ENDPOINT_URL_S3, or AWS_ENDPOINT_URL",
         ) from None

@@ -15,6 +15,7 @@ SHA256 = "sha256"
 PART_BYTES = 8 * 2**20
 # Amazon takes ten times as many; OpenStack Swift, by default, no more.
 MAX_PARTS = 1_000
+_HEX_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
 
 
@@ -112,7 +113,7 @@ class Content:
         found = []
         if head["ContentLength"] != self.size:
             found.append(f"{head['ContentLength']} bytes instead of {self.size}")
-        if head["Metadata"].get(SHA256) != self.sha256:
+        if stated_sha256(head) != self.sha256:
             found.append("another SHA-256 in the metadata")
         etag = md5_etag(head)
         tail = f"-{len(self.md5s)}" if len(self.md5s) > 1 else ""
@@ -133,6 +134,12 @@ def part_bytes(size: int) -> int:
 def part_count(size: int) -> int:
     """How many parts an object of `size` bytes has; at least one."""
     return max(1, -(-size // part_bytes(size)))
+
+
+def stated_sha256(head: dict[str, Any]) -> str | None:
+    """The SHA-256 in the metadata; others may use that name for something else."""
+    stated = head["Metadata"].get(SHA256, "")
+    return stated.lower() if _HEX_SHA256.fullmatch(stated) else None
 
 
 def md5_etag(head: dict[str, Any]) -> str | None:

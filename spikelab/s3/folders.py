@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spikelab.errors import FormatError, MissingFile, TransferError
 from spikelab.s3.client import S3Url, code_of, host_of
+from spikelab.s3.content import etag_of
 from spikelab.s3.objects import head_of
+from spikelab.s3.parts import Report
+from spikelab.s3.receipt import Receipt
 
 FOLDER = "spikelab-folder"
 
@@ -21,8 +24,10 @@ def metadata_of(url: S3Url) -> dict[str, str]:
     return {FOLDER: hashlib.sha256(url.key.encode()).hexdigest()[:16]}
 
 
-def files_of(folder: Path) -> dict[str, Path]:
+def files_of(folder: Path, report: Report | None = None) -> dict[str, Path]:
     """The files of a local folder, by their names in it, with slashes; hidden ones stay here.
+
+    Links to folders and to nothing stay here as well, which `report` is told.
 
     Raises
     ------
@@ -31,11 +36,14 @@ def files_of(folder: Path) -> dict[str, Path]:
     FormatError
         If a name is none that a download would accept.
     """
-    found = {
-        PurePosixPath(path.relative_to(folder)).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not _is_hidden(path.relative_to(folder))
-    }
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if _is_hidden(path.relative_to(folder)):
+            continue
+        if path.is_file():
+            found[path.relative_to(folder).as_posix()] = path
+        elif report is not None and (path.is_symlink() or not path.is_dir()):
+            report(f"{path}: no file and no plain folder, not uploaded")
     if not found:
         raise MissingFile("there is no file to upload in this folder", path=folder)
     refuse_hostile(list(found), str(folder))
@@ -59,7 +67,7 @@ def names_of(client: Any, url: S3Url) -> dict[str, int]:
     """
     found = {
         name: size
-        for name, size in _listed(client, url)
+        for name, size in ((name, one["Size"]) for name, one in _listed(client, url))
         # Consoles make an empty object "folder/" when asked for a folder.
         if size or not (name == "" or name.endswith("/"))
     }
@@ -72,11 +80,12 @@ def names_of(client: Any, url: S3Url) -> dict[str, int]:
     return found
 
 
-def _listed(client: Any, url: S3Url) -> Iterator[tuple[str, int]]:
+def _listed(client: Any, url: S3Url) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the server lists below a folder: names in it, and sizes and ETags."""
     pages = client.get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=url.bucket, Prefix=url.key):
         for one in page.get("Contents", ()):
-            yield one["Key"][len(url.key) :], one["Size"]
+            yield one["Key"][len(url.key) :], one
 
 
 def refuse_hostile(names: list[str], where: str) -> None:
@@ -107,7 +116,7 @@ def remove_stale(client: Any, url: S3Url, names: set[str]) -> list[str]:
     """
     from botocore.exceptions import ClientError
 
-    stale = [name for name in _others(client, url, names) if _is_ours(client, url, name)]
+    stale = stale_of(client, url, names)
     for name in stale:
         try:
             client.delete_object(Bucket=url.bucket, Key=url.key + name)
@@ -120,8 +129,22 @@ def remove_stale(client: Any, url: S3Url, names: set[str]) -> list[str]:
     return stale
 
 
-def _others(client: Any, url: S3Url, names: set[str]) -> list[str]:
-    return [name for name, _ in _listed(client, url) if name not in names]
+def stale_of(client: Any, url: S3Url, names: Collection[str]) -> list[str]:
+    """What earlier uploads of this folder put there and is none of `names`."""
+    others = [name for name, _ in _listed(client, url) if name not in names]
+    return [name for name in others if _is_ours(client, url, name)]
+
+
+def confirm(client: Any, url: S3Url, sent: Collection[Receipt]) -> None:
+    """Raise a TransferError unless all that was sent is still there: two uploads may meet."""
+    there = {str(url) + name: (one["Size"], etag_of(one)) for name, one in _listed(client, url)}
+    lost = [one.url for one in sent if there.get(one.url) != (one.size, one.etag)]
+    if lost:
+        raise TransferError(
+            f"objects of {url} on {host_of(client)} changed while the folder was uploaded",
+            found=", ".join(lost[:5]),
+            hint="upload it again once nothing else writes there",
+        )
 
 
 def _is_ours(client: Any, url: S3Url, name: str) -> bool:
@@ -129,7 +152,7 @@ def _is_ours(client: Any, url: S3Url, name: str) -> bool:
     return head is not None and metadata_of(url).items() <= head["Metadata"].items()
 
 
-def refuse_loss(target: Path, names: list[str]) -> None:
+def refuse_loss(target: Path, names: Collection[str]) -> None:
     """Raise a TransferError if a folder to be replaced has files that the new one lacks."""
     lost = [
         os.fspath(path.relative_to(target))

@@ -14,12 +14,10 @@ from typing import Any
 
 from spikelab.atomic import replacing_file
 from spikelab.errors import MissingFile, TargetError, TransferError
-from spikelab.s3.client import Access, S3Url, code_of, connection, host_of, parse_url
-from spikelab.s3.content import SHA256, Content, etag_of, md5_etag
+from spikelab.s3.client import Access, S3Url, code_of, connection, host_of
+from spikelab.s3.content import SHA256, Content, etag_of, md5_etag, stated_sha256
 from spikelab.s3.parts import Progress, Report, abort, get_to, put
 from spikelab.s3.receipt import Receipt
-
-__all__ = ["Access", "S3Url", "download", "parse_url", "upload"]
 
 FROM_ENVIRONMENT = Access()
 # What a server answers to a write when another writer was faster, or cleared our parts away.
@@ -114,12 +112,13 @@ def put_object(
     report : callable, optional
         Takes a line of text now and then.
     """
+    head = head_of(client, url)  # a wrong secret shows before a large file is read
     content = Content.of(local)
-    head = head_of(client, url)
-    if anew or content.differences(head):
-        if leftovers is None:
-            leftovers = unfinished(client, url, report)
-        refusal = _put(client, content, url, metadata or {}, head, report)
+    metadata = metadata or {}
+    if leftovers is None:
+        leftovers = unfinished(client, url, report)
+    if anew or content.differences(head) or not _has(head, metadata):
+        refusal = _put(client, content, url, metadata, head, report)
         head = head_of(client, url)
         problems = content.differences(head)
         if problems:
@@ -128,8 +127,12 @@ def put_object(
                 found="; ".join([*problems, *refusal]),
                 hint="upload again; if it stays so, something else writes there as well",
             )
-        abort(client, url, leftovers.get(url.key, ()))
+    abort(client, url, leftovers.get(url.key, ()))
     return _receipt(client, local, url, head or {}, content.sha256)
+
+
+def _has(head: dict[str, Any] | None, metadata: dict[str, str]) -> bool:
+    return head is not None and metadata.items() <= head["Metadata"].items()
 
 
 def _put(
@@ -195,7 +198,7 @@ def get_object(client: Any, url: S3Url, local: Path, report: Report | None = Non
 
 
 def _check_download(path: Path, head: dict[str, Any], url: S3Url) -> str:
-    stated, etag = head["Metadata"].get(SHA256), md5_etag(head)
+    stated, etag = stated_sha256(head), md5_etag(head)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     wrong = stated not in (None, found)

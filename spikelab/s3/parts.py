@@ -25,23 +25,25 @@ _MB = 1e6
 class Progress:
     """Says now and then how far a transfer is."""
 
-    def __init__(self, report: Report | None, what: str, total_bytes: int) -> None:
-        self._report, self._what, self._total = report, what, total_bytes
+    def __init__(self, report: Report | None, what: str, total: int, unit: str = "bytes") -> None:
+        self._report, self._what = report, what
+        self._unit, self._per_unit = ("MB", _MB) if unit == "bytes" else (unit, 1.0)
+        self._total = total
         self._done = 0
         self._start_s = self._said_s = time.monotonic()
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
-        """Count bytes that have arrived."""
+        """Count what has arrived."""
         with self._lock:
             self._done += count
             now_s = time.monotonic()
             if self._report is None or now_s - self._said_s < REPORT_EVERY_S:
                 return
             self._said_s = now_s
-            rate = self._done / _MB / (now_s - self._start_s)
-            done, total = self._done / _MB, self._total / _MB
-            self._report(f"{self._what}: {done:.0f} of {total:.0f} MB, {rate:.1f} MB/s")
+            done, total = self._done / self._per_unit, self._total / self._per_unit
+            rate = f"{done / (now_s - self._start_s):.1f} {self._unit}/s"
+            self._report(f"{self._what}: {done:.0f} of {total:.0f} {self._unit}, {rate}")
 
 
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

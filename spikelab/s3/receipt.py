@@ -6,14 +6,19 @@ A receipt is a small JSON file. It proves nothing about later changes on the ser
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from spikelab.atomic import replacing_file
-from spikelab.errors import FormatError, MissingFile
+from spikelab.errors import FormatError, MissingFile, TargetError
 
 SUFFIX = ".s3.json"
 
@@ -77,12 +82,18 @@ class Receipt:
         )
 
     def save(self, path: Path) -> Path:
-        """Write it as JSON, in one step."""
+        """Write it as JSON, in one step.
+
+        Raises
+        ------
+        TargetError
+            If it cannot be written there.
+        """
         facts = asdict(self)
         for one in (facts, *(facts["objects"] or ())):
             if one["objects"] is None:
                 del one["objects"]
-        with replacing_file(path) as scratch:
+        with _writing(path), replacing_file(path) as scratch:
             scratch.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
         return path
 
@@ -95,19 +106,42 @@ class Receipt:
         MissingFile
             If there is no such file.
         FormatError
-            If it is no receipt.
+            If it is no receipt, or cannot be read.
         """
         try:
             return _parse(json.loads(path.read_text("utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise MissingFile("there is no such receipt", path=path) from None
-        except (ValueError, TypeError, IsADirectoryError) as error:
+        except (ValueError, TypeError, RecursionError, OSError) as error:
             raise FormatError(
                 "this is no receipt of an upload",
                 path=path,
-                found=str(error),
+                found=getattr(error, "strerror", None) or str(error),
                 hint=f"give a file that ends in {SUFFIX}",
             ) from None
+
+
+def try_place(path: Path) -> None:
+    """Raise a TargetError if no receipt can be written there; an older one stays."""
+    with _writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
+            pass
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TargetError(
+            "the receipt cannot be written",
+            path=path,
+            found=error.strerror,
+            hint="name another place in --receipt",
+        ) from None
 
 
 def listing(url: str, objects: list[Receipt]) -> str:
@@ -131,13 +165,22 @@ def _parse(facts: Any, *, inside: bool = False) -> Receipt:
     if not isinstance(facts, dict):
         raise TypeError("no JSON object")
     wrong = [name for name, kind in _TYPES.items() if not isinstance(facts.get(name, ...), kind)]
+    if type(facts.get("size")) is bool:
+        wrong.append("size")
     unknown = set(facts) - {field.name for field in fields(Receipt)}
     if wrong or unknown or (inside and "objects" in facts):
         raise ValueError(f"wrong entries: {', '.join([*wrong, *sorted(unknown)]) or 'objects'}")
+    facts = facts | {"sha256": facts["sha256"].lower()}
     objects = facts.get("objects")
     if objects is None:
         return Receipt(**facts)
     if not isinstance(objects, list) or not objects:
         raise ValueError("wrong entries: objects")
-    inner = tuple(_parse(one, inside=True) for one in objects)
-    return Receipt(**facts | {"objects": inner})
+    inner = [_parse(one, inside=True) for one in objects]
+    whole = Receipt(**facts | {"objects": tuple(inner)})
+    expected = Receipt.of_folder(whole.path, whole.url, inner)
+    if (whole.size, whole.sha256) != (expected.size, expected.sha256):
+        raise ValueError("size or sha256 is not that of its objects")
+    if not all(one.url.startswith(whole.url) and one.url != whole.url for one in inner):
+        raise ValueError("an object lies outside of its folder")
+    return whole

@@ -6,21 +6,25 @@ come while it is uploaded can see some files of the older and some of the newer 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from spikelab.atomic import replacing_folder
 from spikelab.errors import SpikelabError, TargetError
 from spikelab.s3 import objects
-from spikelab.s3.check import Problem, check
 from spikelab.s3.client import Access, S3Url, connection, parse_folder_url, parse_url
 from spikelab.s3.content import PART_BYTES
-from spikelab.s3.folders import files_of, metadata_of, names_of, refuse_loss, remove_stale
-from spikelab.s3.parts import Report, side_by_side
+from spikelab.s3.folders import (
+    confirm,
+    files_of,
+    metadata_of,
+    names_of,
+    refuse_loss,
+    remove_stale,
+)
+from spikelab.s3.parts import Progress, Report, side_by_side
 from spikelab.s3.receipt import Receipt
-
-__all__ = ["Access", "Problem", "Receipt", "check", "fetch", "send"]
 
 
 def send(source: Path, url: str, access: Access, *, progress: Report | None = None) -> Receipt:
@@ -64,7 +68,8 @@ def send(source: Path, url: str, access: Access, *, progress: Report | None = No
 
 
 def _send_folder(source: Path, url: S3Url, access: Access, progress: Report | None) -> Receipt:
-    files = files_of(source)
+    files = files_of(source, progress)
+    sizes = {name: path.stat().st_size for name, path in files.items()}
     with connection(url, access) as client:
         leftovers = objects.unfinished(client, url, progress)
 
@@ -78,18 +83,27 @@ def _send_folder(source: Path, url: S3Url, access: Access, progress: Report | No
                 report=progress,
             )
 
-        sent = _few_at_once(send_one, {name: files[name].stat().st_size for name in files})
+        sent = _few_at_once(send_one, sizes, Progress(progress, str(url), len(sizes), "files"))
         for name in remove_stale(client, url, set(files)):
             if progress is not None:
                 progress(f"{url}{name}: deleted, the folder no longer has it")
+        confirm(client, url, sent)
     return Receipt.of_folder(str(source), str(url), sent)
 
 
-def _few_at_once(transfer: Any, sizes: dict[str, int]) -> list[Receipt]:
+def _few_at_once(
+    transfer: Callable[[str], Receipt], sizes: dict[str, int], progress: Progress
+) -> list[Receipt]:
     """Small files side by side, large ones one by one: their parts go side by side."""
+
+    def transfer_one(name: str) -> Receipt:
+        done = transfer(name)
+        progress.add(1)
+        return done
+
     large = [name for name, size in sizes.items() if size > PART_BYTES]
-    small = [name for name in sizes if name not in set(large)]
-    return [*side_by_side(transfer, small), *map(transfer, large)]
+    small = [name for name, size in sizes.items() if size <= PART_BYTES]
+    return [*side_by_side(transfer_one, small), *map(transfer_one, large)]
 
 
 def _below(url: S3Url, name: str) -> S3Url:
@@ -146,7 +160,7 @@ def _fetch_folder(url: S3Url, target: Path, access: Access, progress: Report | N
         raise TargetError("a file is in the place of the folder", path=target)
     with connection(url, access) as client:
         sizes = names_of(client, url)
-        refuse_loss(target, list(sizes))
+        refuse_loss(target, set(sizes))
         try:
             with replacing_folder(target) as scratch:
 
@@ -154,7 +168,8 @@ def _fetch_folder(url: S3Url, target: Path, access: Access, progress: Report | N
                     got = objects.get_object(client, _below(url, name), scratch / name, progress)
                     return replace(got, path=str(target / name))
 
-                came = _few_at_once(fetch_one, sizes)
+                counted = Progress(progress, str(url), len(sizes), "files")
+                came = _few_at_once(fetch_one, sizes, counted)
         except SpikelabError:
             raise
         except OSError as error:

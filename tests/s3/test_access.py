@@ -69,7 +69,14 @@ class TestEndpoint:
 
     @pytest.mark.parametrize(
         "form",
-        ["http://user:{}@{}", "http://{}@{}", "http://{1}/?token={0}", "http://{1}/#{0}"],
+        [
+            "http://user:{}@{}",
+            "http://{}@{}",
+            "http://user:{}/x@{}",
+            "http://user:{0}",
+            "http://{1}/?token={0}",
+            "http://{1}/#{0}",
+        ],
     )
     @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", None])
     def test_one_with_a_secret_is_refused_before_anything_is_sent(
@@ -87,6 +94,11 @@ class TestEndpoint:
                 listener.accept()
         assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.__cause__)
 
+    def test_a_host_is_named_in_lower_case(self):
+        access = s3.Access("id", SECRET, endpoint_url="https://S3.Example.org:9000")
+        with s3_client.connection(s3.S3Url("bucket", KEY), access) as client:
+            assert s3_client.host_of(client) == "s3.example.org:9000"
+
     @pytest.mark.parametrize(
         ("endpoint", "mode"),
         [(None, "when_supported"), ("https://s3.example.org:9000", "when_required")],
@@ -100,8 +112,13 @@ class TestEndpoint:
     @pytest.mark.parametrize(
         "name", ["request_checksum_calculation", "response_checksum_validation"]
     )
-    def test_each_checksum_mode_can_be_set(self, monkeypatch, name):
-        monkeypatch.setenv(f"AWS_{name.upper()}", "when_supported")
+    @pytest.mark.parametrize("place", ["environment", "profile"])
+    def test_each_checksum_mode_can_be_set(self, monkeypatch, tmp_path, name, place):
+        if place == "environment":
+            monkeypatch.setenv(f"AWS_{name.upper()}", "when_supported")
+        else:
+            (tmp_path / "config").write_text(f"[default]\n{name} = when_supported\n")
+            monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         access = s3.Access("id", SECRET, endpoint_url="https://s3.example.org:9000")
         with s3_client.connection(s3.S3Url("bucket", KEY), access) as client:
             found = client.meta.config
@@ -193,6 +210,27 @@ class TestErrors:
         monkeypatch.setenv("AWS_PROFILE", "nobody")
         with pytest.raises(TransferError, match="ProfileNotFound"):
             s3.upload(file, s3.S3Url("bucket", KEY))
+
+    @pytest.mark.parametrize("program", ["/no/such/program", "echo canary", "echo []"])
+    def test_a_program_that_gives_no_credentials(self, file, tmp_path, monkeypatch, program):
+        (tmp_path / "config").write_text(f"[default]\ncredential_process = {program}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        with pytest.raises(OptionError, match="credential_process") as caught:
+            s3.upload(file, s3.S3Url("bucket", KEY), s3.Access(endpoint_url=NOWHERE))
+        assert "canary" not in str(caught.value)
+
+    def test_a_setting_of_boto3_is_not_taken_for_the_endpoint(self, file, monkeypatch):
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "abc")
+        access = s3.Access("id", SECRET, endpoint_url=NOWHERE)
+        with pytest.raises(OptionError, match="settings of boto3"):
+            s3.upload(file, s3.S3Url("bucket", KEY), access)
+
+    def test_a_proxy_that_is_not_there(self, file, monkeypatch):
+        monkeypatch.setattr(s3_client, "ATTEMPTS", 1)
+        monkeypatch.setenv("HTTP_PROXY", NOWHERE)
+        access = s3.Access("id", SECRET, endpoint_url="http://s3.example.org")
+        with pytest.raises(TransferError, match=r"ProxyConnectionError.*HTTP_PROXY"):
+            s3.upload(file, s3.S3Url("bucket", KEY), access)
 
     def test_a_refused_port(self, file, monkeypatch):
         monkeypatch.setattr(s3_client, "ATTEMPTS", 1)

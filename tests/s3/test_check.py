@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from spikelab import s3
-from spikelab.errors import FormatError, MissingFile, OptionError
+from spikelab.errors import FormatError, MissingFile, OptionError, TargetError
 from spikelab.s3.receipt import Receipt
 from tests.s3.conftest import Bucket
 
@@ -101,6 +102,31 @@ def test_results_that_moved_are_found_beside_the_receipt(bucket, access, folder_
     assert bucket.get("lab/a_kilosort/b") == b"b" * 10
 
 
+def test_a_newer_file_does_not_hide_the_one_that_was_sent(bucket, access, receipt, file, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / file.name).write_bytes(file.read_bytes())
+    copy = receipt.rename(kept / receipt.name)
+    file.write_bytes(b"a newer export")
+    bucket.delete(KEY)
+    [problem] = s3.check(copy, access, repair=True)
+    assert problem.repaired
+    assert bucket.get(KEY) == (kept / file.name).read_bytes()
+
+
+def test_what_another_upload_of_the_folder_left_is_a_problem(bucket, access, folder_receipt):
+    metadata = bucket.head("lab/a_kilosort/a")["Metadata"]
+    bucket.put("lab/a_kilosort/d", b"older", Metadata=metadata)
+    bucket.put("lab/a_kilosort/notes", b"theirs")
+    [problem] = s3.check(folder_receipt, access)
+    assert (problem.url, problem.repaired) == (f"s3://{bucket.name}/lab/a_kilosort/d", False)
+    assert "another upload" in problem.what
+    [problem] = s3.check(folder_receipt, access, repair=True)
+    assert problem.repaired
+    assert bucket.listed() == [f"lab/a_kilosort/{name}" for name in ("a", "b", "c", "notes")]
+    assert s3.check(folder_receipt, access) == []
+
+
 @pytest.mark.parametrize("local", ["gone", "changed"])
 def test_a_local_file_that_is_another_repairs_nothing(bucket, access, receipt, file, local):
     if local == "gone":
@@ -156,7 +182,15 @@ class TestReceiptFile:
 
     @pytest.mark.parametrize(
         "change",
-        [{"size": "3"}, {"more": 1}, {"objects": []}, {"objects": [1]}, {"etag": 1}, {"url": None}],
+        [
+            {"size": "3"},
+            {"more": 1},
+            {"objects": []},
+            {"objects": [1]},
+            {"etag": 1},
+            {"url": None},
+            {"size": True},
+        ],
     )
     def test_anything_else_is_refused(self, receipt, tmp_path, change):
         path = receipt.save(tmp_path / "r.s3.json")
@@ -174,3 +208,24 @@ class TestReceiptFile:
     def test_a_missing_one_is_named(self, tmp_path):
         with pytest.raises(MissingFile, match=r"no\.s3\.json"):
             Receipt.read(tmp_path / "no.s3.json")
+
+    @pytest.mark.parametrize(
+        "change", [{"size": 4}, {"sha256": "0" * 64}, {"url": "s3://b/elsewhere/"}]
+    )
+    def test_a_folder_that_contradicts_its_objects_is_refused(self, receipt, tmp_path, change):
+        path = Receipt.of_folder("x", "s3://b/", [receipt]).save(tmp_path / "f")
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        with pytest.raises(FormatError, match="no receipt"):
+            Receipt.read(path)
+
+    def test_digests_are_read_in_lower_case(self, receipt, tmp_path):
+        path = replace(receipt, sha256="AB" * 32).save(tmp_path / "r")
+        assert Receipt.read(path).sha256 == "ab" * 32
+
+    @pytest.mark.parametrize("name", [".", "file/r.s3.json", "x" * 300])
+    def test_a_place_that_cannot_be(self, receipt, tmp_path, name):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(TargetError, match="receipt cannot be written"):
+            receipt.save(tmp_path / name)
+        with pytest.raises((FormatError, MissingFile), match="receipt"):
+            Receipt.read(tmp_path / name)

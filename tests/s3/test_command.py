@@ -80,6 +80,8 @@ class TestUpload:
         ]
         assert main(["upload", "--check", "no.s3.json", *receipts]) == 2
         assert len(capsys.readouterr().out.splitlines()) == 3
+        assert main(["upload", "--check", ".", "x" * 300, "a.nwb/r", *receipts]) == 2
+        assert capsys.readouterr().out.splitlines()[-1] == "a_kilosort.s3.json: ok"
         assert main(["upload", "--check", "--repair", *receipts]) == 0
         assert capsys.readouterr().out.startswith("a.nwb.s3.json: repaired: ")
         assert main(["upload", "--check", *receipts]) == 0
@@ -93,6 +95,9 @@ class TestUpload:
         (["a.nwb", "a_kilosort", "s3://bucket/lab"], "end the URL in a slash"),
         (["a.nwb", "../results/a.nwb", "s3://bucket/lab/"], "the same name"),
         (["no.nwb", "s3://bucket/lab/"], "no.nwb: there is no such file or folder"),
+        (["x" * 300, "s3://bucket/lab/"], "there is no such file or folder"),
+        (["a.nwb", "s3://bucket/a", "--receipt", "a.nwb/r"], "receipt cannot be written"),
+        (["a.nwb", "a_kilosort", "s3:///"], "not the URL of an S3 object"),
         (["a.nwb", "s3://bucket"], "not the URL of an S3 object"),
         (["a.nwb", "s3://bucket/a", "--repair"], "--repair needs --check"),
         (["--check", "a.s3.json", "--receipt", "x"], "--receipt is for uploads"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import threading
 
 import pytest
 
@@ -48,7 +49,8 @@ class TestThereAndBack:
         (folder / "templates.npy").write_bytes(LARGE)
         files, lines = FILES | {"templates.npy": LARGE}, []
         receipt = s3.send(folder, url, access, progress=lines.append)
-        assert [line.split(": ")[0] for line in lines] == [f"{url}templates.npy"] * 2
+        assert sum(line.startswith(f"{url}templates.npy: ") for line in lines) == 2
+        assert lines[-1].startswith(f"{url}: {len(files)} of {len(files)} files, ")
         assert set(bucket.listed()) == {f"lab/a_kilosort/{name}" for name in files}
         back = tmp_path / "deep" / "back"
         found = s3.fetch(url, back, access)
@@ -97,6 +99,15 @@ class TestStale:
         assert len(bucket.listed()) == len(FILES) - 1
         assert any(f"{url}empty.tsv" in line for line in lines)
 
+    def test_a_file_that_was_there_already_becomes_one_of_the_folder(
+        self, bucket, access, folder, url
+    ):
+        s3.send(folder / "empty.tsv", f"{url}empty.tsv", access)
+        s3.send(folder, url, access)
+        (folder / "empty.tsv").unlink()
+        s3.send(folder, url, access)
+        assert "lab/a_kilosort/empty.tsv" not in bucket.listed()
+
     def test_objects_of_others_stay(self, bucket, access, folder, url):
         s3.send(folder, url, access)
         metadata = bucket.head("lab/a_kilosort/empty.tsv")["Metadata"]
@@ -110,6 +121,48 @@ class TestStale:
         others = {"a_kilosort/notes.txt", "a_kilosort/alone.py", "a_kilosort/params.py"}
         kept = others | {"a_kilosort2/x"} | {f"a_kilosort/{name}" for name in FILES}
         assert set(bucket.listed()) == {f"lab/{name}" for name in kept}
+
+
+class TestTwoAtOnce:
+    @pytest.fixture
+    def other(self, tmp_path):
+        """Another state of the folder, with one file in common."""
+        path = tmp_path / "other"
+        path.mkdir()
+        (path / "params.py").write_bytes(b"other")
+        (path / "other.npy").write_bytes(b"other")
+        return path
+
+    def test_an_upload_that_another_overtook_fails(self, bucket, access, folder, other, url):
+        s3.send(other, url, access)
+
+        def come_between(line):
+            if "deleted" in line:
+                s3.send(other, url, access)
+
+        with pytest.raises(TransferError, match=r"changed while.*params\.py"):
+            s3.send(folder, url, access, progress=come_between)
+        assert set(bucket.listed()) == {f"lab/a_kilosort/{n}" for n in ("params.py", "other.npy")}
+
+    def test_a_receipt_of_the_last_one_holds(self, bucket, access, folder, other, url):
+        sent, refused = [], []
+
+        def send(path):
+            try:
+                sent.append(s3.send(path, url, access))
+            except TransferError as error:
+                refused.append(error)
+
+        threads = [threading.Thread(target=send, args=(path,)) for path in (folder, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(sent) + len(refused) == 2
+        there = {f"s3://{bucket.name}/{key}": bucket.head(key) for key in bucket.listed()}
+        etags = {one: head["ETag"].strip('"') for one, head in there.items()}
+        whole = [all(etags.get(o.url) == o.etag for o in one.files) for one in sent]
+        assert refused or any(whole)
 
 
 class TestRefusals:
@@ -179,3 +232,22 @@ class TestRefusals:
         with pytest.raises(TransferError, match=r"params\.py.*not what was uploaded"):
             s3.fetch(url, tmp_path / "back", access)
         assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_what_is_left_out_is_told(one_server, folder):
+    bucket, lines = Bucket(one_server), []
+    (folder / "linked").symlink_to(folder / "a b")
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "params2.py").symlink_to("params.py")
+    (folder / ".phy").mkdir()
+    (folder / ".phy" / "cache").write_bytes(b"x")
+    url = f"s3://{bucket.name}/lab/"
+    receipt = s3.send(folder, url, one_server.access, progress=lines.append)
+    assert {one.url.removeprefix(url) for one in receipt.files} == {*FILES, "params2.py"}
+    told = [line.split(": ")[0] for line in lines if "not uploaded" in line]
+    assert told == [str(folder / "dangling"), str(folder / "linked")]
+    # As the documentation says to check it.
+    command = "find . -xtype f -not -path '*/.*' | sed 's|^\\./||' | LC_ALL=C sort"
+    command += " | tr '\\n' '\\0' | xargs -0 sha256sum | sha256sum"
+    done = subprocess.run(command, shell=True, cwd=folder, check=True, capture_output=True)
+    assert done.stdout.decode().split()[0] == receipt.sha256

@@ -124,6 +124,12 @@ class TestUpload:
         s3.upload(request.getfixturevalue(name), bucket.url(KEY), access)
         assert bucket.unfinished() == ["lab/file", f"{KEY}.gz"]
 
+    def test_leftovers_are_cleared_where_nothing_is_to_be_sent(self, bucket, access, file):
+        s3.upload(file, bucket.url(KEY), access)
+        bucket.begin(KEY)
+        s3.upload(file, bucket.url(KEY), access)
+        assert bucket.unfinished() == []
+
     def test_progress_is_told(self, bucket, access, large, monkeypatch):
         monkeypatch.setattr(s3_parts, "REPORT_EVERY_S", 0)
         lines = []
@@ -224,6 +230,13 @@ class TestDownload:
     def test_without_our_checksum(self, bucket, access, tmp_path):
         bucket.put("theirs.bin", b"theirs")
         found = s3.download(bucket.url("theirs.bin"), tmp_path / "a" / "b", access)
+        assert found.read_bytes() == b"theirs"
+
+    @pytest.mark.parametrize("form", [str.upper, lambda _: "cGxhaW4=", lambda _: ""])
+    def test_a_checksum_that_somebody_else_put_there(self, bucket, access, tmp_path, form):
+        stated = form(hashlib.sha256(b"theirs").hexdigest())
+        bucket.put("theirs.bin", b"theirs", Metadata={"sha256": stated})
+        found = s3.download(bucket.url("theirs.bin"), tmp_path / "back", access)
         assert found.read_bytes() == b"theirs"
 
     def test_a_changed_object_is_noticed_and_the_older_file_stays(
