@@ -6,6 +6,7 @@ room. Only the standard library is needed: parsing the workflow asks for each jo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,12 @@ class Sizes:
 
 def _newest(files: Sequence[str]) -> float:
     return max((Path(file).stat().st_mtime for file in files if Path(file).exists()), default=0)
+
+
+def slurm_cores() -> int | None:
+    """How many cores the Slurm job has in which this runs; None outside of Slurm."""
+    cores = os.environ.get("SLURM_CPUS_PER_TASK")
+    return int(cores) if cores else None
 
 
 def source_MB(format: str, files: Iterable[str]) -> float:

@@ -52,7 +52,7 @@ def test_small_sessions_share_a_job_and_a_corrupt_one_stops_no_other(cluster):
     assert first["JobState"] == second["JobState"] == "FAILED"
     # Side by side, its jobs would need more memory than was asked for.
     inner = Path(run.submitted[first["JobId"]]).read_text()
-    assert re.findall(r"Provided cores: (\d+)", inner) == ["1"]
+    assert set(re.findall(r"Provided cores: (\d+)", inner)) == {"1"}
     assert "Execute 2 jobs" not in inner
     assert memory_mb(second) > memory_mb(first)
     assert int(second["TimeLimit"]) > int(first["TimeLimit"])

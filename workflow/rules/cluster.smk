@@ -6,10 +6,10 @@ from snakemake.logging import logger
 
 from spikelab import resources
 
-if workflow.remote_exec and "SLURM_CPUS_PER_TASK" in os.environ:
+if workflow.remote_exec and (cores := resources.slurm_cores()):
     # The plugin lets the Snakemake inside a Slurm job use every core of the node. The memory is
     # asked for the cores that the job has.
-    workflow.global_resources["_cores"] = int(os.environ["SLURM_CPUS_PER_TASK"])
+    workflow.global_resources["_cores"] = cores
 
 # Found once for each session: network disks are slow to tell.
 SIZES = {}
