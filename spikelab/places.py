@@ -19,6 +19,8 @@ RESTORED = "work/restored/{session}/{format}.json"
 EXPORT_SUFFIX = "|".join(re.escape(FORMATS[name].suffix) for name in EXPORTS)
 # Steps that upload are called so and by the suffix of the export, which is what their rule knows.
 UPLOAD = "upload"
+# Where the copies of a session's source are. The folder is Snakemake's to delete.
+COPIES = "work/sources/{session}"
 # What was downloaded for a session. Not in the folder of the copy: it is no part of the source.
 FETCHED = RECEIPT.replace("{format}", "fetch")
 # NWB files once more, in the layout of the DANDI archive.

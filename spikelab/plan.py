@@ -13,48 +13,20 @@ from spikelab import __version__, config, sheet
 from spikelab.errors import OptionError, SpikelabError
 from spikelab.formats.registry import FORMATS
 from spikelab.places import (
+    COPIES,
     DANDI,
-    DANDISET,
-    EXPORT_SUFFIX,
     FETCHED,
     RECEIPT,
-    RESTORED,
-    S3_SUFFIX,
     SESSION_FILE,
-    SESSION_WILDCARD,
     UPLOAD,
     format_of,
-    last_restored,
     proof,
     result,
     s3_receipt,
 )
 from spikelab.schema import read_schema
 from spikelab.sheet_row import Session
-from spikelab.source_url import COPIES
 from spikelab.uploads import Uploads
-
-__all__ = [
-    "COPIES",
-    "DANDI",
-    "DANDISET",
-    "EXPORT_SUFFIX",
-    "FETCHED",
-    "RECEIPT",
-    "RESTORED",
-    "S3_SUFFIX",
-    "SESSION_FILE",
-    "SESSION_WILDCARD",
-    "UPLOAD",
-    "Plan",
-    "SetupError",
-    "format_of",
-    "last_restored",
-    "make",
-    "proof",
-    "result",
-    "s3_receipt",
-]
 
 
 class SetupError(SpikelabError):

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from spikelab.errors import OptionError
 from spikelab.formats.registry import FORMATS
+from spikelab.places import COPIES
 
-# Where the copies of a session's source are. The folder is Snakemake's to delete.
-COPIES = "work/sources/{session}"
 # Amazon's older and other servers' buckets have capitals and underscores as well.
 BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
 _S3_URL = re.compile(rf"s3://{BUCKET}/(?P<key>.+)")

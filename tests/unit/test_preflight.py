@@ -20,7 +20,7 @@ def test_without_sbatch_a_run_on_slurm_says_where_to_start_it(monkeypatch, tmp_p
 
 def test_nothing_is_asked_for_no_job(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    preflight.require_slurm([])
+    assert preflight.require_slurm([]) == []
 
 
 def test_the_largest_and_the_longest_job_are_put_before_slurm(monkeypatch, tmp_path):

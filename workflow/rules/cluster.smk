@@ -20,7 +20,7 @@ def size_of(name):
     found = SIZES.get(name) or resources.Sizes.of(
         PLAN.session(name).format,
         PLAN.source_files(name),
-        planning.SESSION_FILE.format(session=name),
+        places.SESSION_FILE.format(session=name),
     )
     if found.source_MB:  # of a download that is still to come nothing is known yet
         SIZES[name] = found

@@ -17,7 +17,7 @@ if os.path.exists(sys.executable):
 
 try:
     from spikelab import plan as planning
-    from spikelab import preflight, runs, status
+    from spikelab import places, preflight, runs, status
     from spikelab.errors import SpikelabError
 except ImportError as error:
     if IS_LOCAL:
@@ -55,7 +55,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    session=planning.SESSION_WILDCARD,
+    session=places.SESSION_WILDCARD,
     style="ragged|raster|group|paired",
 
 
@@ -85,7 +85,7 @@ def reading_options(wildcards):
 
 
 def session_file(wildcards):
-    return planning.SESSION_FILE.format(session=known_session(wildcards))
+    return places.SESSION_FILE.format(session=known_session(wildcards))
 
 
 def folder_proof(wildcards):
@@ -95,18 +95,18 @@ def folder_proof(wildcards):
     besides is a change of input, which makes Snakemake try again.
     """
     name = known_session(wildcards)
-    proof = planning.proof(name, "kilosort")
-    folder = planning.result("kilosort").format(session=name)
+    proof = places.proof(name, "kilosort")
+    folder = places.result("kilosort").format(session=name)
     outdated = Path(folder).exists() and not Path(proof).exists()
     return [proof, session_file(wildcards)] if outdated else proof
 
 
 def folder_restored(wildcards):
-    return planning.last_restored(wildcards.session, "kilosort")
+    return places.last_restored(wildcards.session, "kilosort")
 
 
 def archive_restored(wildcards):
-    return planning.last_restored(wildcards.session, planning.DANDI)
+    return places.last_restored(wildcards.session, places.DANDI)
 
 
 def hdf5_options(wildcards):
@@ -124,7 +124,7 @@ def uploaded_export(wildcards):
     The session file is missing where the source could not be read again.
     """
     name = known_session(wildcards)
-    format = planning.format_of(wildcards.suffix)
+    format = places.format_of(wildcards.suffix)
     return [*PLAN.upload_inputs(name, format), ancient(session_file(wildcards))]
 
 

@@ -1,13 +1,13 @@
 # The layout of the DANDI archive, where the configuration asks for it (nwb: layout: dandi).
 rule archive_dandi:
     input:
-        nwb=planning.result("nwb"),
+        nwb=places.result("nwb"),
     output:
-        receipt=planning.RECEIPT.replace("{format}", planning.DANDI),
+        receipt=places.RECEIPT.replace("{format}", places.DANDI),
     log:
-        f"logs/{planning.DANDI}/{{session}}.log",
+        f"logs/{places.DANDI}/{{session}}.log",
     benchmark:
-        f"work/benchmarks/{planning.DANDI}/{{session}}.tsv"
+        f"work/benchmarks/{places.DANDI}/{{session}}.tsv"
     group:
         cluster_job
     conda:
@@ -27,7 +27,7 @@ rule archive_dandi:
 # The same for a file that was removed since: its receipt alone would not bring it back.
 use rule archive_dandi as restore_dandi with:
     output:
-        receipt=planning.RESTORED.replace("{format}", planning.DANDI),
+        receipt=places.RESTORED.replace("{format}", places.DANDI),
     params:
         library=PLAN.export_options("nwb")["library"],
         last=archive_restored,

@@ -3,8 +3,8 @@
 # was downloaded before from another URL is deleted with it.
 rule fetch:
     output:
-        folder=directory(planning.COPIES),
-        receipt=planning.FETCHED,
+        folder=directory(places.COPIES),
+        receipt=places.FETCHED,
     log:
         "logs/fetch/{session}.log",
     benchmark:

@@ -3,8 +3,8 @@ rule export_hdf5:
     input:
         session=session_file,
     output:
-        file=update(planning.result("hdf5_ragged").replace("ragged", "{style}")),
-        receipt=planning.RECEIPT.replace("{format}", "hdf5_{style}"),
+        file=update(places.result("hdf5_ragged").replace("ragged", "{style}")),
+        receipt=places.RECEIPT.replace("{format}", "hdf5_{style}"),
     log:
         "logs/hdf5_{style}/{session}.log",
     benchmark:

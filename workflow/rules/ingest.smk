@@ -3,7 +3,7 @@ rule ingest:
     input:
         source=source_files,
     output:
-        session=planning.SESSION_FILE,
+        session=places.SESSION_FILE,
     log:
         "logs/ingest/{session}.log",
     benchmark:

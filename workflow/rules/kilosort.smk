@@ -5,7 +5,7 @@ rule export_kilosort:
     input:
         session=session_file,
     output:
-        receipt=planning.RECEIPT.replace("{format}", "kilosort"),
+        receipt=places.RECEIPT.replace("{format}", "kilosort"),
     log:
         "logs/kilosort/{session}.log",
     benchmark:
@@ -29,7 +29,7 @@ rule export_kilosort:
 # The same for a folder that was removed since: its receipt alone would not bring it back.
 use rule export_kilosort as restore_kilosort with:
     output:
-        receipt=planning.RESTORED.replace("{format}", "kilosort"),
+        receipt=places.RESTORED.replace("{format}", "kilosort"),
     params:
         export=PLAN.export_options("kilosort"),
         last=folder_restored,
@@ -41,7 +41,7 @@ rule kilosort_folder:
     input:
         folder_proof,
     output:
-        directory(planning.result("kilosort")),
+        directory(places.result("kilosort")),
     message:
         "The Kilosort/Phy folder of session {wildcards.session} is there"
 

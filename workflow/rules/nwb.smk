@@ -3,8 +3,8 @@ rule export_nwb:
     input:
         session=session_file,
     output:
-        file=update(planning.result("nwb")),
-        receipt=planning.RECEIPT.replace("{format}", "nwb"),
+        file=update(places.result("nwb")),
+        receipt=places.RECEIPT.replace("{format}", "nwb"),
     log:
         "logs/nwb/{session}.log",
     benchmark:

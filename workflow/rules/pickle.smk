@@ -3,8 +3,8 @@ rule export_pickle:
     input:
         session=session_file,
     output:
-        file=update(planning.result("pickle")),
-        receipt=planning.RECEIPT.replace("{format}", "pickle"),
+        file=update(places.result("pickle")),
+        receipt=places.RECEIPT.replace("{format}", "pickle"),
     log:
         "logs/pickle/{session}.log",
     benchmark:

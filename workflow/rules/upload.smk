@@ -7,13 +7,13 @@ rule upload_export:
     input:
         uploaded_export,
     output:
-        receipt=f"results/{{session}}/{{session}}{{suffix}}{planning.S3_SUFFIX}",
+        receipt=f"results/{{session}}/{{session}}{{suffix}}{places.S3_SUFFIX}",
     log:
-        f"logs/{planning.UPLOAD}{{suffix}}/{{session}}.log",
+        f"logs/{places.UPLOAD}{{suffix}}/{{session}}.log",
     benchmark:
-        f"work/benchmarks/{planning.UPLOAD}{{suffix}}/{{session}}.tsv"
+        f"work/benchmarks/{places.UPLOAD}{{suffix}}/{{session}}.tsv"
     wildcard_constraints:
-        suffix=planning.EXPORT_SUFFIX,
+        suffix=places.EXPORT_SUFFIX,
     localrule: True
     conda:
         "../envs/spikelab.yaml"

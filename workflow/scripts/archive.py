@@ -6,11 +6,11 @@ from pathlib import Path
 # This repository's library, also where another package of that name is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from spikelab import jobs, plan
+from spikelab import jobs, places
 
 jobs.archive(
     snakemake.input.nwb,
-    plan.DANDISET,
+    places.DANDISET,
     snakemake.output.receipt,
     log=snakemake.log[0],
     session=snakemake.wildcards.session,

@@ -6,13 +6,13 @@ from pathlib import Path
 # This repository's library, also where another package of that name is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from spikelab import jobs, plan
+from spikelab import jobs, places
 
 session = snakemake.wildcards.session
 format = snakemake.params.export["format"]
 jobs.export(
     snakemake.input.session,
-    plan.result(format).format(session=session),
+    places.result(format).format(session=session),
     snakemake.output.receipt,
     log=snakemake.log[0],
     session=session,
